@@ -1,0 +1,22 @@
+/* dtype.h - element types. The numbers are those of ONNX's TensorProto.DataType. */
+#ifndef TENON_DTYPE_H
+#define TENON_DTYPE_H
+
+typedef enum tn_dtype {
+    TN_UNDEFINED = 0,
+    TN_F32 = 1,
+    TN_U8 = 2,
+    TN_I8 = 3,
+    TN_U16 = 4,
+    TN_I16 = 5,
+    TN_I32 = 6,
+    TN_I64 = 7,
+    TN_BOOL = 9,
+    TN_F16 = 10,
+    TN_F64 = 11,
+    TN_U32 = 12,
+    TN_U64 = 13,
+    TN_BF16 = 16
+} tn_dtype;
+
+#endif

@@ -1,0 +1,43 @@
+/* arch.h - built-in architectures, with the tensor names of the public implementations.
+ *
+ * mlp:784-400-200-100-10[:bias]   fc1.weight ... (bias-free unless told)
+ * lenet5                          conv1, conv2, fc1, fc2, fc3
+ * vgg11|13|16|19[-bn][xW]         CIFAR form: features.N, classifier
+ * resnet20|32|44|56|110[a|b][xW]  CIFAR form (He et al. 2016), option A (default) or B
+ * resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem
+ *
+ * xW multiplies every width (resnet20x4, vgg11x0.5).
+ */
+#ifndef TN_ARCH_ARCH_H
+#define TN_ARCH_ARCH_H
+
+#include "base/rng.h"
+#include "graph/model.h"
+
+/* Builds the graph with parameters drawn from `seed`. input (channels, height, width) may
+ * be NULL, classes 0: the architecture's own. TN_ERROR_ARGUMENT on an unknown name, with
+ * what is known. */
+tn_status tn__arch_build(tn_model **out, const char *arch, const int64_t *input,
+                         int64_t classes, uint64_t seed, tn_error *err) TN_MUST_USE;
+
+/* Fills the parameters of a model with the tensors of a checkpoint, by name; a prefix
+ * common to all names ("module.") is dropped. Every float parameter must be found with
+ * its shape; tensors left over are an error except num_batches_tracked. f16 and bf16
+ * tensors become f32. `name` is the file's, for messages. */
+typedef struct tn__named_tensor {
+    char *name;
+    tn__tensor tensor;
+} tn__named_tensor;
+tn_status tn__arch_fill(tn_model *model, const tn__named_tensor *tensors, size_t count,
+                        const char *name, tn_error *err) TN_MUST_USE;
+
+/* Input and class count that the tensors of a checkpoint ask of `arch` (e.g. the MLP's
+ * first and last layer, the classifier's rows); 0 where they do not say. */
+void tn__arch_guess(int64_t input[3], int64_t *classes, const char *arch,
+                    const tn__named_tensor *tensors, size_t count);
+
+/* Architectures whose names and shapes fit the tensors, as a comma-separated list. */
+void tn__arch_suggest(char *text, size_t size, const tn__named_tensor *tensors,
+                      size_t count);
+
+#endif

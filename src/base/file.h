@@ -1,0 +1,48 @@
+/* file.h - whole files in, whole files out.
+ *
+ * Reading maps the file read-only. Writing goes to a temporary name beside the target,
+ * is synced, and is renamed over it only by tn__file_commit(): a crash or an error leaves
+ * the old file or none, never half of one.
+ */
+#ifndef TN_BASE_FILE_H
+#define TN_BASE_FILE_H
+
+#include <stdio.h>
+
+#include "base/base.h"
+
+/* A reference-counted run of bytes: a mapping, or memory of ours. */
+typedef struct tn__buffer tn__buffer;
+
+/* Maps the regular file `path`, read-only and private. The caller owns one reference. */
+tn_status tn__buffer_map(tn__buffer **out, const char *path, tn_error *err) TN_MUST_USE;
+/* Zeroed, 64-byte aligned memory. */
+tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err) TN_MUST_USE;
+tn__buffer *tn__buffer_retain(tn__buffer *buffer);
+void tn__buffer_release(tn__buffer *buffer); /* takes NULL */
+const uint8_t *tn__buffer_bytes(const tn__buffer *buffer);
+size_t tn__buffer_size(const tn__buffer *buffer);
+/* The bytes for writing, or NULL where the buffer is a mapping or is shared. */
+uint8_t *tn__buffer_writable(tn__buffer *buffer);
+
+/* A file being written. */
+typedef struct tn__file_writer tn__file_writer;
+
+/* Opens a temporary file beside `path`; TN_ERROR_EXISTS where `path` is there and
+ * `replace` is false. */
+tn_status tn__file_create(tn__file_writer **out, const char *path, bool replace,
+                          tn_error *err) TN_MUST_USE;
+tn_status tn__file_write(tn__file_writer *w, const void *bytes, size_t size,
+                         tn_error *err) TN_MUST_USE;
+/* Syncs, renames over the target and frees the writer, whatever it returns. */
+tn_status tn__file_commit(tn__file_writer *w, tn_error *err) TN_MUST_USE;
+/* Removes the temporary file and frees the writer; takes NULL. */
+void tn__file_abandon(tn__file_writer *w);
+
+/* Lower-case hexadecimal SHA-256 (64 characters and a zero). */
+#define TN__SHA256_HEX 65
+void tn__sha256_hex(char out[TN__SHA256_HEX], const void *bytes, size_t size);
+tn_status tn__sha256_file(char out[TN__SHA256_HEX], const char *path,
+                          tn_error *err) TN_MUST_USE;
+
+#endif

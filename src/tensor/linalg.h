@@ -1,0 +1,32 @@
+/* linalg.h - BLAS and LAPACK behind names of ours.
+ *
+ * Matrices are row-major without padding unless a leading dimension is given. Sizes must
+ * fit in the library's int; all callers' do, since memory would not hold more.
+ */
+#ifndef TN_TENSOR_LINALG_H
+#define TN_TENSOR_LINALG_H
+
+#include "base/base.h"
+
+/* BLAS runs on the calling thread alone, so that results do not depend on the number of
+ * threads. Called once by whatever creates workers; harmless when repeated. */
+void tn__blas_single_threaded(void);
+
+/* C [m, n] = alpha op(A) op(B) + beta C; op is the transpose where ta or tb is set.
+ * A is [m, k] ([k, m] when ta), B is [k, n] ([n, k] when tb); lda, ldb, ldc are row
+ * strides in elements. */
+void tn__gemm_f32(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha,
+                  const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                  float *c, size_t ldc);
+void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
+                  const double *a, size_t lda, const double *b, size_t ldb, double beta,
+                  double *c, size_t ldc);
+
+/* Solves (A + jitter I) X = B for a symmetric positive definite A [n, n], B [n, k]; X
+ * overwrites B. Adds jitter (1e-12 times the mean diagonal, then ten times more, three
+ * times) where Cholesky fails; TN_ERROR_NUMERIC where that does not help. A is
+ * destroyed. */
+tn_status tn__solve_spd(double *a, double *b, size_t n, size_t k,
+                        tn_error *err) TN_MUST_USE;
+
+#endif
