@@ -14,22 +14,25 @@ extern "C" {
 #endif
 
 typedef struct tn_check_options {
-    uint64_t seed;     /* of the permutations and the random inputs */
-    size_t images;     /* standard normal inputs */
-    size_t rounds;     /* random permutations of each group */
-    double tolerance;  /* relative: largest |difference| / largest |output| */
-    size_t threads;    /* 0: one for each processor */
+    uint64_t seed;    /* of the permutations and the random inputs */
+    size_t images;    /* standard normal inputs */
+    size_t rounds;    /* random permutations of each group */
+    double tolerance; /* relative: largest |difference| / largest |output| */
+    size_t threads;   /* 0: one for each processor */
 } tn_check_options;
-#define TN_CHECK_OPTIONS_INIT {1, 8, 3, 1e-5, 0}
+#define TN_CHECK_OPTIONS_INIT                                                          \
+    {                                                                                  \
+        1, 8, 3, 1e-5, 0                                                               \
+    }
 
 typedef struct tn_check_report {
     size_t groups;
-    double largest;    /* over groups and rounds, and all groups at once; relative */
-    size_t failed;     /* groups above the tolerance */
+    double largest; /* over groups and rounds, and all groups at once; relative */
+    size_t failed;  /* groups above the tolerance */
 } tn_check_report;
 
-/* Permutes each group by itself, then all at once. Groups above the tolerance are told to
- * observer->log; the call still returns TN_OK. options and observer may be NULL. */
+/* Permutes each group by itself, then all at once. Groups above the tolerance are told
+ * to observer->log; the call still returns TN_OK. options and observer may be NULL. */
 TN_API TN_MUST_USE tn_status tn_model_check(tn_check_report *out, const tn_model *model,
                                             const tn_check_options *options,
                                             const tn_observer *observer, tn_error *err);

@@ -35,8 +35,8 @@ typedef struct tn_dataset tn_dataset;
  * usual ones of the kind), size=N (images are scaled to NxN), classes=N, seed=N.
  *
  * Where `split` is left out it is "test" for evaluation and whatever `split` says in
- * the call. TN_ERROR_ARGUMENT (spec), _IO, _FORMAT (with the file and offset or member),
- * _MISMATCH (labels out of range, sizes differ). */
+ * the call. TN_ERROR_ARGUMENT (spec), _IO, _FORMAT (with the file and offset or
+ * member), _MISMATCH (labels out of range, sizes differ). */
 TN_API TN_MUST_USE tn_status tn_dataset_open(tn_dataset **out, const char *spec,
                                              const char *split, tn_error *err);
 TN_API void tn_dataset_free(tn_dataset *data); /* takes NULL */
@@ -50,8 +50,8 @@ TN_API const char *tn_dataset_class_name(const tn_dataset *data, size_t k);
 /* The spec as opened, every key spelt out; borrowed. */
 TN_API const char *tn_dataset_spec(const tn_dataset *data);
 
-/* Copies images index[0..n) (index NULL: first..) normalised, as [n, C, H, W], and their
- * labels; either may be NULL. */
+/* Copies images index[0..n) (index NULL: first..) normalised, as [n, C, H, W], and
+ * their labels; either may be NULL. */
 TN_API TN_MUST_USE tn_status tn_dataset_read(float *images, int32_t *labels,
                                              const tn_dataset *data,
                                              const uint32_t *index, size_t first,

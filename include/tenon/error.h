@@ -1,7 +1,7 @@
 /* error.h - how every fallible function of Tenon reports.
  *
- * A function that can fail returns a tn_status and fills the tn_error its caller owns. On
- * failure its outputs are untouched. The library never prints, exits, reads the
+ * A function that can fail returns a tn_status and fills the tn_error its caller owns.
+ * On failure its outputs are untouched. The library never prints, exits, reads the
  * environment or keeps global state.
  *
  *     tn_error err = {0};
@@ -49,16 +49,16 @@ typedef struct tn_error {
 
 /* Progress of a long call; `total` is 0 where the end is not known. */
 typedef struct tn_progress {
-    const char *stage;    /* "epoch 3 of 10", borrowed for the call */
-    double done, total;   /* in units of `unit` */
-    const char *unit;     /* "images" */
-    double loss;          /* NaN where there is none */
-    double accuracy;      /* as a fraction, NaN where there is none */
-    double seconds;       /* since the stage began */
+    const char *stage;  /* "epoch 3 of 10", borrowed for the call */
+    double done, total; /* in units of `unit` */
+    const char *unit;   /* "images" */
+    double loss;        /* NaN where there is none */
+    double accuracy;    /* as a fraction, NaN where there is none */
+    double seconds;     /* since the stage began */
 } tn_progress;
 
-/* How a long call speaks to its caller. Every member may be zero. Callbacks come from the
- * calling thread, never from two threads at once. */
+/* How a long call speaks to its caller. Every member may be zero. Callbacks come from
+ * the calling thread, never from two threads at once. */
 typedef struct tn_observer {
     /* A line worth telling: level 0 result, 1 note, 2 detail. */
     void (*log)(void *user, int level, const char *message);

@@ -1,5 +1,5 @@
-/* eval.h - accuracy, loss and calibration of models and of their ensemble; running a model
- * on given inputs; comparing the outputs of two.
+/* eval.h - accuracy, loss and calibration of models and of their ensemble; running a
+ * model on given inputs; comparing the outputs of two.
  *
  *     tn_eval_report report[2], ensemble;
  *     if (tn_eval(report, &ensemble, models, 2, data, NULL, NULL, &err)) ...
@@ -18,19 +18,23 @@ extern "C" {
 typedef struct tn_eval_options {
     size_t threads; /* 0: one for each processor */
 } tn_eval_options;
-#define TN_EVAL_OPTIONS_INIT {0}
+#define TN_EVAL_OPTIONS_INIT                                                           \
+    {                                                                                  \
+        0                                                                              \
+    }
 
 typedef struct tn_eval_report {
     size_t images;
-    double accuracy;           /* fraction whose largest output is the label */
-    double loss;               /* mean cross-entropy of softmax(outputs), nats */
-    double calibration_error;  /* expected calibration error, 15 equal bins (Guo et al.
-                                  2017, equation 3) */
+    double accuracy;          /* fraction whose largest output is the label */
+    double loss;              /* mean cross-entropy of softmax(outputs), nats */
+    double calibration_error; /* expected calibration error, 15 equal bins (Guo et al.
+                                 2017, equation 3) */
     double seconds;
 } tn_eval_report;
 
-/* Evaluates models[0..count) on all of data; out [count]. `ensemble` (may be NULL) is the
- * mean of their softmax probabilities. TN_ERROR_MISMATCH where inputs or classes differ. */
+/* Evaluates models[0..count) on all of data; out [count]. `ensemble` (may be NULL) is
+ * the mean of their softmax probabilities. TN_ERROR_MISMATCH where inputs or classes
+ * differ. */
 TN_API TN_MUST_USE tn_status tn_eval(tn_eval_report *out, tn_eval_report *ensemble,
                                      const tn_model *const *models, size_t count,
                                      const tn_dataset *data,
@@ -42,8 +46,8 @@ TN_API TN_MUST_USE tn_status tn_infer(float *outputs, const tn_model *model,
                                       const float *inputs, size_t n, size_t threads,
                                       tn_error *err);
 
-/* Median seconds of a forward pass of `batch` images on one thread, over `runs` runs after
- * one to warm up. */
+/* Median seconds of a forward pass of `batch` images on one thread, over `runs` runs
+ * after one to warm up. */
 TN_API TN_MUST_USE tn_status tn_latency(double *seconds, const tn_model *model,
                                         size_t batch, size_t runs, tn_error *err);
 
@@ -61,7 +65,7 @@ TN_API TN_MUST_USE tn_status tn_compare(tn_compare_report *out, const tn_model *
 /* One pair of values that stand at corresponding places in two networks. */
 typedef struct tn_similarity {
     const char *a, *b; /* names of the values, borrowed from the models */
-    double cka;        /* linear CKA, unbiased (Kornblith et al. 2019; Song et al. 2012) */
+    double cka; /* linear CKA, unbiased (Kornblith et al. 2019; Song et al. 2012) */
 } tn_similarity;
 /* Called for each layer in order; nonzero stops. */
 typedef int tn_similarity_callback(void *user, const tn_similarity *similarity);
@@ -70,8 +74,8 @@ typedef int tn_similarity_callback(void *user, const tn_similarity *similarity);
 TN_API TN_MUST_USE tn_status tn_compare_layers(const tn_model *a, const tn_model *b,
                                                const tn_dataset *data,
                                                const tn_eval_options *options,
-                                               tn_similarity_callback *layer, void *user,
-                                               tn_error *err);
+                                               tn_similarity_callback *layer,
+                                               void *user, tn_error *err);
 
 #ifdef __cplusplus
 }

@@ -20,33 +20,32 @@ extern "C" {
 
 /* What the features of a neuron (its support) are. */
 typedef enum tn_support {
-    TN_SUPPORT_AUTO,        /* activations where there is data, else weights */
-    TN_SUPPORT_WEIGHTS,     /* incoming weights and bias, in the coordinates of the
-                               reference */
-    TN_SUPPORT_ACTIVATIONS  /* what it answers to the probe images, before its activation
-                               function */
+    TN_SUPPORT_AUTO,       /* activations where there is data, else weights */
+    TN_SUPPORT_WEIGHTS,    /* incoming weights and bias, in the coordinates of the
+                              reference */
+    TN_SUPPORT_ACTIVATIONS /* what it answers to the probe images, before its activation
+                              function */
 } tn_support;
 
-typedef enum tn_solver {
-    TN_SOLVER_EXACT,
-    TN_SOLVER_SINKHORN
-} tn_solver;
+typedef enum tn_solver { TN_SOLVER_EXACT, TN_SOLVER_SINKHORN } tn_solver;
 
 typedef enum tn_importance { /* mass of a neuron */
-    TN_IMPORTANCE_UNIFORM,
-    TN_IMPORTANCE_L1,        /* norm of its incoming weights */
-    TN_IMPORTANCE_L2
+                             TN_IMPORTANCE_UNIFORM,
+                             TN_IMPORTANCE_L1, /* norm of its incoming weights */
+                             TN_IMPORTANCE_L2
 } tn_importance;
 
 typedef enum tn_scaling { /* of the incoming side when widths differ */
-    TN_SCALING_FUNCTION,  /* rows of `in` sum as the function asks: a network widened by
-                             duplicating neurons comes back exactly */
-    TN_SCALING_PAPER      /* columns sum to one on both sides, as in the reference */
+                          TN_SCALING_FUNCTION, /* rows of `in` sum as the function asks:
+                                                  a network widened by duplicating
+                                                  neurons comes back exactly */
+                          TN_SCALING_PAPER /* columns sum to one on both sides, as in
+                                              the reference */
 } tn_scaling;
 
 typedef enum tn_recalibrate {
-    TN_RECALIBRATE_AUTO, /* batch norm where there is one, REPAIR elsewhere; where there is
-                            no data, the data-free variance correction */
+    TN_RECALIBRATE_AUTO, /* batch norm where there is one, REPAIR elsewhere; where there
+                            is no data, the data-free variance correction */
     TN_RECALIBRATE_NONE,
     TN_RECALIBRATE_NORM,   /* re-estimate running statistics of batch norm */
     TN_RECALIBRATE_REPAIR, /* mean and variance of every pre-activation set to the
@@ -62,26 +61,28 @@ typedef struct tn_fuse_options {
     tn_importance importance;
     tn_scaling scaling;
     tn_recalibrate recalibrate;
-    size_t samples;          /* probe images for the support */
-    size_t calibration;      /* images for recalibration */
-    const double *weights;   /* [models], sum 1; NULL: equal */
-    size_t reference;        /* the model whose coordinates and widths the result has */
-    bool align;              /* false: the plain average, for comparison */
-    uint64_t seed;           /* which images are drawn */
-    size_t threads;          /* 0: one for each processor */
+    size_t samples;        /* probe images for the support */
+    size_t calibration;    /* images for recalibration */
+    const double *weights; /* [models], sum 1; NULL: equal */
+    size_t reference;      /* the model whose coordinates and widths the result has */
+    bool align;            /* false: the plain average, for comparison */
+    uint64_t seed;         /* which images are drawn */
+    size_t threads;        /* 0: one for each processor */
 } tn_fuse_options;
-#define TN_FUSE_OPTIONS_INIT                                                               \
-    {.metric = TN_OT_SQUARED_EUCLIDEAN, .sinkhorn = TN_OT_SINKHORN_OPTIONS_INIT,           \
-     .samples = 200, .calibration = 1000, .align = true, .seed = 1}
+#define TN_FUSE_OPTIONS_INIT                                                           \
+    {                                                                                  \
+        .metric = TN_OT_SQUARED_EUCLIDEAN, .sinkhorn = TN_OT_SINKHORN_OPTIONS_INIT,    \
+        .samples = 200, .calibration = 1000, .align = true, .seed = 1                  \
+    }
 
 /* What happened to one group for one parent. */
 typedef struct tn_fuse_group {
-    const char *name;       /* borrowed from the report */
-    size_t model;           /* which parent was transported */
-    size_t neurons, target; /* its neurons, the reference's */
-    double cost;            /* mean cost of the plan */
+    const char *name;           /* borrowed from the report */
+    size_t model;               /* which parent was transported */
+    size_t neurons, target;     /* its neurons, the reference's */
+    double cost;                /* mean cost of the plan */
     double gap, marginal_error; /* as in tn_ot_plan */
-    double moved;           /* share of the mass that is not on the identity */
+    double moved;               /* share of the mass that is not on the identity */
 } tn_fuse_group;
 
 typedef struct tn_fuse_report {
@@ -92,22 +93,23 @@ typedef struct tn_fuse_report {
 } tn_fuse_report;
 TN_API void tn_fuse_report_release(tn_fuse_report *report); /* takes NULL */
 
-/* Fuses models[0..count), count >= 2, of the same structure (widths may differ). data may
- * be NULL: then support is by weights and the correction data-free; only its images are
- * used, never its labels. *out is owned by the caller. report and observer may be NULL.
- * TN_ERROR_MISMATCH naming the first nodes that do not correspond, _UNSUPPORTED (a node
- * without coupling rule), _ARGUMENT, _NUMERIC (NaN weights, a plan that misses its
- * marginals). */
+/* Fuses models[0..count), count >= 2, of the same structure (widths may differ). data
+ * may be NULL: then support is by weights and the correction data-free; only its images
+ * are used, never its labels. *out is owned by the caller. report and observer may be
+ * NULL. TN_ERROR_MISMATCH naming the first nodes that do not correspond, _UNSUPPORTED
+ * (a node without coupling rule), _ARGUMENT, _NUMERIC (NaN weights, a plan that misses
+ * its marginals). */
 TN_API TN_MUST_USE tn_status tn_fuse(tn_model **out, tn_fuse_report *report,
                                      const tn_model *const *models, size_t count,
                                      const tn_dataset *data,
                                      const tn_fuse_options *options,
                                      const tn_observer *observer, tn_error *err);
 
-/* models[parent] carried into the coordinates of the reference, not averaged: where maps
- * are permutations it is the same function. Arguments as tn_fuse(). */
+/* models[parent] carried into the coordinates of the reference, not averaged: where
+ * maps are permutations it is the same function. Arguments as tn_fuse(). */
 TN_API TN_MUST_USE tn_status tn_align(tn_model **out, const tn_model *const *models,
-                                      size_t count, size_t parent, const tn_dataset *data,
+                                      size_t count, size_t parent,
+                                      const tn_dataset *data,
                                       const tn_fuse_options *options,
                                       const tn_observer *observer, tn_error *err);
 

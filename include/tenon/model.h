@@ -20,8 +20,9 @@
 extern "C" {
 #endif
 
-/* A network: a graph and its parameters. Loaded parameters are read-only mappings of the
- * file, copied when first changed; the file must not be truncated while a model lives. */
+/* A network: a graph and its parameters. Loaded parameters are read-only mappings of
+ * the file, copied when first changed; the file must not be truncated while a model
+ * lives. */
 typedef struct tn_model tn_model;
 
 /* How to read a file that carries weights but no graph (.safetensors, .pt, .pth, .th,
@@ -31,13 +32,17 @@ typedef struct tn_load_options {
     const char *graph; /* an .onnx file whose graph the weights fill; or NULL */
     int64_t classes;   /* outputs of `arch`; 0: as many as the file's tensors say */
 } tn_load_options;
-#define TN_LOAD_OPTIONS_INIT {0}
+#define TN_LOAD_OPTIONS_INIT                                                           \
+    {                                                                                  \
+        0                                                                              \
+    }
 
 /* Loads `path`; what it is, is told by its bytes, not its name. options may be NULL.
- * *out is owned by the caller. TN_ERROR_IO, _FORMAT, _UNSUPPORTED, _MISMATCH (tensors do
- * not fit the architecture), _ARGUMENT (weights without `arch` or `graph`). */
+ * *out is owned by the caller. TN_ERROR_IO, _FORMAT, _UNSUPPORTED, _MISMATCH (tensors
+ * do not fit the architecture), _ARGUMENT (weights without `arch` or `graph`). */
 TN_API TN_MUST_USE tn_status tn_model_load(tn_model **out, const char *path,
-                                           const tn_load_options *options, tn_error *err);
+                                           const tn_load_options *options,
+                                           tn_error *err);
 
 /* A built-in architecture with random weights (He normal for ReLU layers; PyTorch's
  * defaults elsewhere), drawn from `seed`. `arch` is described by tn_arch_help().
@@ -52,12 +57,16 @@ TN_API const char *tn_arch_help(void);
 typedef struct tn_save_options {
     bool replace; /* an existing file may be replaced */
 } tn_save_options;
-#define TN_SAVE_OPTIONS_INIT {0}
+#define TN_SAVE_OPTIONS_INIT                                                           \
+    {                                                                                  \
+        0                                                                              \
+    }
 
 /* Writes by the ending of `path`: .onnx (graph and weights) or .safetensors (weights).
  * The file appears whole or not at all. TN_ERROR_EXISTS, _IO, _ARGUMENT (ending). */
 TN_API TN_MUST_USE tn_status tn_model_save(const tn_model *model, const char *path,
-                                           const tn_save_options *options, tn_error *err);
+                                           const tn_save_options *options,
+                                           tn_error *err);
 
 TN_API void tn_model_free(tn_model *model); /* takes NULL */
 TN_API TN_MUST_USE tn_status tn_model_clone(tn_model **out, const tn_model *model,
@@ -65,24 +74,26 @@ TN_API TN_MUST_USE tn_status tn_model_clone(tn_model **out, const tn_model *mode
 
 /* What a model is and costs, for a batch of one image. */
 typedef struct tn_model_info {
-    const char *name;      /* borrowed from the model */
+    const char *name; /* borrowed from the model */
     uint64_t nodes;
-    uint64_t parameters;   /* elements of float parameters, running statistics left out */
-    uint64_t macs;         /* multiply-accumulates of Conv, Gemm and MatMul */
-    uint64_t bytes;        /* of all parameters as stored */
-    int64_t input[8];      /* shape of the first input, batch first (1) */
+    uint64_t parameters; /* elements of float parameters, running statistics left out */
+    uint64_t macs;       /* multiply-accumulates of Conv, Gemm and MatMul */
+    uint64_t bytes;      /* of all parameters as stored */
+    int64_t input[8];    /* shape of the first input, batch first (1) */
     int input_rank;
     int64_t output[8];
     int output_rank;
 } tn_model_info;
-TN_API TN_MUST_USE tn_status tn_model_info_get(tn_model_info *out, const tn_model *model,
-                                               tn_error *err);
+TN_API TN_MUST_USE tn_status tn_model_info_get(tn_model_info *out,
+                                               const tn_model *model, tn_error *err);
 
-/* Free-form text that travels with the file (ONNX metadata_props); NULL where absent. */
+/* Free-form text that travels with the file (ONNX metadata_props); NULL where absent.
+ */
 TN_API const char *tn_model_metadata_get(const tn_model *model, const char *key);
 TN_API TN_MUST_USE tn_status tn_model_metadata_set(tn_model *model, const char *key,
                                                    const char *text, tn_error *err);
-/* Path and SHA-256 (64 hexadecimal digits) of the file a model was loaded from, or NULL. */
+/* Path and SHA-256 (64 hexadecimal digits) of the file a model was loaded from, or
+ * NULL. */
 TN_API const char *tn_model_source(const tn_model *model);
 TN_API const char *tn_model_source_sha256(const tn_model *model);
 

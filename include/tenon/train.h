@@ -26,41 +26,44 @@ typedef enum tn_schedule {
 
 typedef struct tn_train_options {
     size_t epochs;
-    size_t batch;            /* images of a step; a multiple of shard */
-    size_t shard;            /* images whose batch statistics are taken together; results
-                                depend on it, never on threads */
+    size_t batch; /* images of a step; a multiple of shard */
+    size_t shard; /* images whose batch statistics are taken together; results
+                     depend on it, never on threads */
     double learning_rate;
     double momentum;
     bool nesterov;
-    double weight_decay;     /* on weights of rank 2 and more, not on biases and norms */
+    double weight_decay; /* on weights of rank 2 and more, not on biases and norms */
     tn_schedule schedule;
     double step_factor;
     size_t step_epochs[TN_TRAIN_STEPS_MAX]; /* ascending, ends at 0 */
-    double warmup_epochs;    /* learning rate rises linearly from 0 */
-    double label_smoothing;  /* in [0, 1) */
-    double norm_momentum;    /* of batch norm's running statistics */
-    size_t augment_pad;      /* zero padding before a random crop */
+    double warmup_epochs;                   /* learning rate rises linearly from 0 */
+    double label_smoothing;                 /* in [0, 1) */
+    double norm_momentum;                   /* of batch norm's running statistics */
+    size_t augment_pad;                     /* zero padding before a random crop */
     bool augment_flip;
-    double holdout;          /* share of the data set kept apart: the model returned is that
-                                of the epoch best on it; 0: the last epoch's */
-    uint64_t seed;           /* order, augmentation, holdout */
-    size_t threads;          /* 0: one for each processor */
+    double holdout; /* share of the data set kept apart: the model returned is that
+                       of the epoch best on it; 0: the last epoch's */
+    uint64_t seed;  /* order, augmentation, holdout */
+    size_t threads; /* 0: one for each processor */
 } tn_train_options;
-#define TN_TRAIN_OPTIONS_INIT                                                              \
-    {.epochs = 10, .batch = 128, .shard = 64, .learning_rate = 0.1, .momentum = 0.9,       \
-     .nesterov = true, .weight_decay = 5e-4, .schedule = TN_SCHEDULE_COSINE,               \
-     .step_factor = 0.1, .warmup_epochs = 1, .norm_momentum = 0.1, .seed = 1}
+#define TN_TRAIN_OPTIONS_INIT                                                          \
+    {                                                                                  \
+        .epochs = 10, .batch = 128, .shard = 64, .learning_rate = 0.1,                 \
+        .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4,                       \
+        .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1, .warmup_epochs = 1,        \
+        .norm_momentum = 0.1, .seed = 1                                                \
+    }
 
 typedef struct tn_train_report {
-    size_t epochs, best_epoch;     /* best_epoch counts from 1; 0 without holdout */
-    double loss, accuracy;         /* of the last epoch on the training images seen */
-    double holdout_accuracy;       /* of the model returned; NaN without holdout */
+    size_t epochs, best_epoch; /* best_epoch counts from 1; 0 without holdout */
+    double loss, accuracy;     /* of the last epoch on the training images seen */
+    double holdout_accuracy;   /* of the model returned; NaN without holdout */
     double images_per_second, seconds;
 } tn_train_report;
 
-/* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v, or
- * lr (g + wd w + mu v) with nesterov) on cross-entropy. report and observer may be NULL.
- * The result depends on the model, the data, the options and nothing else.
+/* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v,
+ * or lr (g + wd w + mu v) with nesterov) on cross-entropy. report and observer may be
+ * NULL. The result depends on the model, the data, the options and nothing else.
  * TN_ERROR_MISMATCH (shapes, classes, data smaller than a batch), _ARGUMENT, _NUMERIC
  * (the loss is not finite), _CANCELLED. */
 TN_API TN_MUST_USE tn_status tn_train(tn_model **out, tn_train_report *report,

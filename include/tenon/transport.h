@@ -1,8 +1,10 @@
-/* transport.h - optimal transport between two sets of points; knows nothing of networks.
+/* transport.h - optimal transport between two sets of points; knows nothing of
+ * networks.
  *
  * Matrices are row-major doubles. A plan P [n, m] moves mass mu [n] (sources) onto
- * nu [m] (targets) at cost sum_ij P_ij M_ij. Every solver says how good its answer is: a
- * duality gap (exact) or a marginal error (entropic); none returns a wrong plan silently.
+ * nu [m] (targets) at cost sum_ij P_ij M_ij. Every solver says how good its answer is:
+ * a duality gap (exact) or a marginal error (entropic); none returns a wrong plan
+ * silently.
  *
  *     tn_ot_plan plan;
  *     if (tn_ot_emd(&plan, NULL, NULL, cost, n, m, &err)) ...   // uniform masses
@@ -45,8 +47,8 @@ typedef enum tn_ot_metric {
  * (|x|^2 + |y|^2 - 2 x.y, clamped at 0). TN_ERROR_NUMERIC where an entry is not finite,
  * TN_ERROR_MEMORY. O(n m d). */
 TN_API TN_MUST_USE tn_status tn_ot_cost(double *cost, const double *x, const double *y,
-                                        size_t n, size_t m, size_t d, tn_ot_metric metric,
-                                        tn_error *err);
+                                        size_t n, size_t m, size_t d,
+                                        tn_ot_metric metric, tn_error *err);
 
 /* Square assignment: column[i] is the column of row i, minimising the sum of
  * cost[i, column[i]]. Shortest augmenting paths (Jonker and Volgenant 1987). *total and
@@ -59,20 +61,23 @@ TN_API TN_MUST_USE tn_status tn_ot_assign(uint32_t *column, double *total, doubl
 /* Exact transport for any masses and shapes (network simplex; assignment where n == m
  * and both masses are uniform). mu [n] and nu [m] must be >= 0 with equal sums to 1e-9
  * relative (they are rescaled to it); NULL is uniform with sum 1. The plan has at most
- * n + m - 1 entries. TN_ERROR_ARGUMENT (masses), TN_ERROR_NUMERIC (costs not finite, or a
- * gap above 1e-9). */
+ * n + m - 1 entries. TN_ERROR_ARGUMENT (masses), TN_ERROR_NUMERIC (costs not finite, or
+ * a gap above 1e-9). */
 TN_API TN_MUST_USE tn_status tn_ot_emd(tn_ot_plan *out, const double *mu,
                                        const double *nu, const double *cost, size_t n,
                                        size_t m, tn_error *err);
 
 typedef struct tn_ot_sinkhorn_options {
     double regularization; /* entropic weight, relative to the mean of the costs */
-    double tolerance;      /* stop where the marginal error (for masses of sum 1) is below */
-    size_t iterations;     /* at most */
-    double relaxation;     /* unbalanced: Kullback-Leibler weight of the marginals, relative
-                              to the mean of the costs; 0: balanced */
+    double tolerance; /* stop where the marginal error (for masses of sum 1) is below */
+    size_t iterations; /* at most */
+    double relaxation; /* unbalanced: Kullback-Leibler weight of the marginals, relative
+                          to the mean of the costs; 0: balanced */
 } tn_ot_sinkhorn_options;
-#define TN_OT_SINKHORN_OPTIONS_INIT {0.01, 1e-6, 10000, 0}
+#define TN_OT_SINKHORN_OPTIONS_INIT                                                    \
+    {                                                                                  \
+        0.01, 1e-6, 10000, 0                                                           \
+    }
 
 /* Entropic transport in the log domain (Cuturi 2013; Peyré and Cuturi 2019, 4.4), with
  * the regularisation lowered in steps; unbalanced by Chizat et al. 2018. plan [n, m]

@@ -1,8 +1,8 @@
 /* base.h - errors, checked arithmetic and memory, for every room.
  *
  * tn__fail() is the only way an error is made. Sizes that come from outside go through
- * tn__mul() and tn__add(), which fail instead of wrapping. tn__alloc() zeroes, and fails
- * at the k-th call when a test asks for it.
+ * tn__mul() and tn__add(), which fail instead of wrapping. tn__alloc() zeroes, and
+ * fails at the k-th call when a test asks for it.
  */
 #ifndef TN_BASE_BASE_H
 #define TN_BASE_BASE_H

@@ -1,8 +1,8 @@
 /* file.h - whole files in, whole files out.
  *
  * Reading maps the file read-only. Writing goes to a temporary name beside the target,
- * is synced, and is renamed over it only by tn__file_commit(): a crash or an error leaves
- * the old file or none, never half of one.
+ * is synced, and is renamed over it only by tn__file_commit(): a crash or an error
+ * leaves the old file or none, never half of one.
  */
 #ifndef TN_BASE_FILE_H
 #define TN_BASE_FILE_H
@@ -14,7 +14,8 @@
 /* A reference-counted run of bytes: a mapping, or memory of ours. */
 typedef struct tn__buffer tn__buffer;
 
-/* Maps the regular file `path`, read-only and private. The caller owns one reference. */
+/* Maps the regular file `path`, read-only and private. The caller owns one reference.
+ */
 tn_status tn__buffer_map(tn__buffer **out, const char *path, tn_error *err) TN_MUST_USE;
 /* Zeroed, 64-byte aligned memory. */
 tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err) TN_MUST_USE;

@@ -1,7 +1,7 @@
 /* reader.h - the one door through which untrusted bytes come in.
  *
- * A tn__reader is a window [at, end) on borrowed memory. Every read checks that enough is
- * left and fails with the file's name, the offset and what was expected.
+ * A tn__reader is a window [at, end) on borrowed memory. Every read checks that enough
+ * is left and fails with the file's name, the offset and what was expected.
  *
  *     tn__reader r;
  *     tn__reader_init(&r, "a.safetensors", bytes, size);
@@ -22,7 +22,10 @@ typedef struct tn__reader {
 void tn__reader_init(tn__reader *r, const char *name, const void *bytes, size_t size);
 
 /* Bytes that are left. */
-static inline size_t tn__reader_left(const tn__reader *r) { return r->size - r->at; }
+static inline size_t tn__reader_left(const tn__reader *r)
+{
+    return r->size - r->at;
+}
 
 /* Borrows the next `size` bytes. `what` names them in the message on failure. */
 tn_status tn__read_bytes(tn__reader *r, const uint8_t **out, size_t size,

@@ -1,8 +1,8 @@
 /* rng.h - random numbers whose state is an argument.
  *
  * PCG64-style streams are overkill here: this is xoshiro256** seeded by splitmix64
- * (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), the same
- * sequence on every machine.
+ * (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), the
+ * same sequence on every machine.
  */
 #ifndef TN_BASE_RNG_H
 #define TN_BASE_RNG_H

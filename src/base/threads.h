@@ -18,15 +18,17 @@ size_t tn__processors(void);
 /* Starts `count` workers (0: one for each processor). Each calls
  * omp_set_num_threads(1) before anything else. With count 1 tasks run on the caller's
  * thread, whose own OpenMP thread count is set to 1 for the length of each run. */
-tn_status tn__workers_create(tn__workers **out, size_t count, tn_error *err) TN_MUST_USE;
+tn_status tn__workers_create(tn__workers **out, size_t count,
+                             tn_error *err) TN_MUST_USE;
 void tn__workers_free(tn__workers *workers); /* takes NULL */
 size_t tn__workers_count(const tn__workers *workers);
 
-/* Calls task(user, t, worker, err) for t = 0..tasks-1, each once, in any order and at the
- * same time; worker is in 0..count-1 and never runs two tasks at once. Waits for all.
- * Returns the failure of the smallest t that failed; later tasks may then not have run. */
+/* Calls task(user, t, worker, err) for t = 0..tasks-1, each once, in any order and at
+ * the same time; worker is in 0..count-1 and never runs two tasks at once. Waits for
+ * all. Returns the failure of the smallest t that failed; later tasks may then not have
+ * run. */
 typedef tn_status tn__task(void *user, size_t t, size_t worker, tn_error *err);
-tn_status tn__workers_run(tn__workers *workers, size_t tasks, tn__task *task, void *user,
-                          tn_error *err) TN_MUST_USE;
+tn_status tn__workers_run(tn__workers *workers, size_t tasks, tn__task *task,
+                          void *user, tn_error *err) TN_MUST_USE;
 
 #endif

@@ -1,7 +1,7 @@
 /* linalg.h - BLAS and LAPACK behind names of ours.
  *
- * Matrices are row-major without padding unless a leading dimension is given. Sizes must
- * fit in the library's int; all callers' do, since memory would not hold more.
+ * Matrices are row-major without padding unless a leading dimension is given. Sizes
+ * must fit in the library's int; all callers' do, since memory would not hold more.
  */
 #ifndef TN_TENSOR_LINALG_H
 #define TN_TENSOR_LINALG_H
@@ -24,9 +24,9 @@ void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
 
 /* Solves (A + jitter I) X = B for a symmetric positive definite A [n, n], B [n, k]; X
  * overwrites B. Adds jitter (1e-12 times the mean diagonal, then ten times more, three
- * times) where Cholesky fails; TN_ERROR_NUMERIC where that does not help. A is
- * destroyed. */
-tn_status tn__solve_spd(double *a, double *b, size_t n, size_t k,
+ * times) where Cholesky fails; TN_ERROR_NUMERIC where that does not help. A is only
+ * read. */
+tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k,
                         tn_error *err) TN_MUST_USE;
 
 #endif

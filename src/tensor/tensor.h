@@ -1,8 +1,9 @@
 /* tensor.h - dense row-major arrays of any element type.
  *
  * A tensor is a value: copy it with tn__tensor_ref(), give it back with
- * tn__tensor_release(). Its bytes are shared until somebody writes: a tensor of a loaded
- * model points into the mapped file and is copied by the first tn__tensor_write().
+ * tn__tensor_release(). Its bytes are shared until somebody writes: a tensor of a
+ * loaded model points into the mapped file and is copied by the first
+ * tn__tensor_write().
  *
  *     tn__tensor w = {0};
  *     TN_TRY(tn__tensor_create(&w, TN_F32, 2, (int64_t[]){10, 784}, err));
@@ -24,10 +25,10 @@ typedef struct tn__shape {
 } tn__shape;
 
 typedef struct tn__tensor {
-    tn_dtype dtype;      /* TN_UNDEFINED: no tensor */
+    tn_dtype dtype; /* TN_UNDEFINED: no tensor */
     tn__shape shape;
-    tn__buffer *buffer;  /* owns one reference */
-    size_t offset;       /* of the first element in the buffer, bytes */
+    tn__buffer *buffer; /* owns one reference */
+    size_t offset;      /* of the first element in the buffer, bytes */
 } tn__tensor;
 
 /* Bytes of one element; 0 for TN_UNDEFINED or a number that is no dtype. */
@@ -44,9 +45,11 @@ const char *tn__shape_text(char *text, size_t size, const tn__shape *shape);
 /* A zeroed tensor that may be written. */
 tn_status tn__tensor_create(tn__tensor *out, tn_dtype dtype, int rank,
                             const int64_t *dims, tn_error *err) TN_MUST_USE;
-/* A tensor over `buffer` (one reference more) from byte `offset`; checks that it fits. */
-tn_status tn__tensor_view(tn__tensor *out, tn_dtype dtype, int rank, const int64_t *dims,
-                          tn__buffer *buffer, size_t offset, tn_error *err) TN_MUST_USE;
+/* A tensor over `buffer` (one reference more) from byte `offset`; checks that it fits.
+ */
+tn_status tn__tensor_view(tn__tensor *out, tn_dtype dtype, int rank,
+                          const int64_t *dims, tn__buffer *buffer, size_t offset,
+                          tn_error *err) TN_MUST_USE;
 /* A second handle on the same bytes. */
 tn__tensor tn__tensor_ref(const tn__tensor *tensor);
 void tn__tensor_release(tn__tensor *tensor); /* zeroes it */
@@ -65,7 +68,8 @@ const int64_t *tn__tensor_i64_const(const tn__tensor *tensor);
  * saturate. */
 tn_status tn__tensor_convert(tn__tensor *out, const tn__tensor *in, tn_dtype dtype,
                              tn_error *err) TN_MUST_USE;
-/* Element i as a double or an int64 (any numeric dtype; floats are cut towards zero). */
+/* Element i as a double or an int64 (any numeric dtype; floats are cut towards zero).
+ */
 double tn__tensor_get_f64(const tn__tensor *tensor, size_t i);
 int64_t tn__tensor_get_i64(const tn__tensor *tensor, size_t i);
 /* TN_ERROR_NUMERIC naming `name` and the index where a float element is not finite. */

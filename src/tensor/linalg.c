@@ -1,0 +1,66 @@
+/* linalg.c - OpenBLAS and LAPACKE under our names. */
+#include "tensor/linalg.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <string.h>
+
+void tn__blas_single_threaded(void)
+{
+    openblas_set_num_threads(1);
+}
+
+void tn__gemm_f32(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha,
+                  const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                  float *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return;
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
+                tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
+                (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
+                  const double *a, size_t lda, const double *b, size_t ldb, double beta,
+                  double *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return;
+    cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
+                tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
+                (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+enum { JITTERS = 4 };
+
+tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error *err)
+{
+    if (n == 0 || k == 0)
+        return TN_OK;
+    double trace = 0;
+    for (size_t i = 0; i < n; i++)
+        trace += a[i * n + i];
+    double *factor = tn__alloc(n * n, sizeof *factor);
+    if (!factor)
+        return tn__fail_memory(err, n * n * sizeof *factor);
+    double jitter = 0;
+    lapack_int info = 1;
+    for (int attempt = 0; attempt < JITTERS && info; attempt++) {
+        memcpy(factor, a, n * n * sizeof *factor);
+        for (size_t i = 0; i < n; i++)
+            factor[i * n + i] += jitter;
+        info =
+            LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, factor, (lapack_int)n);
+        jitter = attempt ? jitter * 10 : 1e-12 * trace / (double)n;
+    }
+    if (!info)
+        info = LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, (lapack_int)k,
+                              factor, (lapack_int)n, b, (lapack_int)k);
+    tn__free(factor);
+    if (info)
+        return tn__fail(err, TN_ERROR_NUMERIC,
+                        "matrix of %zu rows is not positive definite (pivot %d)", n,
+                        (int)info);
+    return TN_OK;
+}
