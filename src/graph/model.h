@@ -1,26 +1,26 @@
 /* model.h - a network: nodes, values and parameters, with ONNX semantics.
  *
- * Values are numbered; nodes name their inputs and outputs by these numbers. A value that
- * carries a tensor is a parameter (an ONNX initialiser). Nodes are kept in topological
- * order: tn__model_check() sorts them and rejects cycles, doubly defined and undefined
- * values. Nothing here knows what an operator means; src/ops does.
+ * Values are numbered; nodes name their inputs and outputs by these numbers. A value
+ * that carries a tensor is a parameter (an ONNX initialiser). Nodes are kept in
+ * topological order: tn__model_check() sorts them and rejects cycles, doubly defined
+ * and undefined values. Nothing here knows what an operator means; src/ops does.
  */
 #ifndef TN_GRAPH_MODEL_H
 #define TN_GRAPH_MODEL_H
 
-#include "tensor/tensor.h"
 #include "tenon/model.h"
+#include "tensor/tensor.h"
 
 #define TN__NONE SIZE_MAX /* no value: an optional input left out; no node */
 
 typedef enum tn__attr_kind { /* ONNX's AttributeProto.AttributeType */
-    TN__ATTR_FLOAT = 1,
-    TN__ATTR_INT = 2,
-    TN__ATTR_STRING = 3,
-    TN__ATTR_TENSOR = 4,
-    TN__ATTR_FLOATS = 6,
-    TN__ATTR_INTS = 7,
-    TN__ATTR_STRINGS = 8
+                             TN__ATTR_FLOAT = 1,
+                             TN__ATTR_INT = 2,
+                             TN__ATTR_STRING = 3,
+                             TN__ATTR_TENSOR = 4,
+                             TN__ATTR_FLOATS = 6,
+                             TN__ATTR_INTS = 7,
+                             TN__ATTR_STRINGS = 8
 } tn__attr_kind;
 
 typedef struct tn__attr {
@@ -28,21 +28,21 @@ typedef struct tn__attr {
     tn__attr_kind kind;
     float f;
     int64_t i;
-    char *s;            /* zero-terminated; may hold further zeros: length counts */
-    size_t length;      /* of s */
+    char *s;       /* zero-terminated; may hold further zeros: length counts */
+    size_t length; /* of s */
     tn__tensor tensor;
-    float *floats;      /* count */
-    int64_t *ints;      /* count */
-    char **strings;     /* count */
+    float *floats;  /* count */
+    int64_t *ints;  /* count */
+    char **strings; /* count */
     size_t count;
 } tn__attr;
 
 typedef struct tn__node {
-    char *name;         /* may be empty, never NULL */
-    char *type;         /* "Conv" */
-    char *domain;       /* "" for ONNX's own operators */
-    char *doc;          /* NULL where there is none */
-    size_t *inputs;     /* value numbers, TN__NONE where left out */
+    char *name;     /* may be empty, never NULL */
+    char *type;     /* "Conv" */
+    char *domain;   /* "" for ONNX's own operators */
+    char *doc;      /* NULL where there is none */
+    size_t *inputs; /* value numbers, TN__NONE where left out */
     size_t input_count;
     size_t *outputs;
     size_t output_count;
@@ -51,9 +51,9 @@ typedef struct tn__node {
 } tn__node;
 
 typedef struct tn__value {
-    char *name;         /* unique, never empty */
-    tn_dtype dtype;     /* TN_UNDEFINED where not declared */
-    bool shaped;        /* `dims` was declared in the file */
+    char *name;     /* unique, never empty */
+    tn_dtype dtype; /* TN_UNDEFINED where not declared */
+    bool shaped;    /* `dims` was declared in the file */
     int rank;
     int64_t dims[TN__MAX_RANK];    /* -1: symbolic or unknown */
     char *dim_names[TN__MAX_RANK]; /* of symbolic dims, or NULL */
@@ -71,8 +71,8 @@ typedef struct tn__opset {
 } tn__opset;
 
 struct tn_model {
-    char *name;                  /* of the graph */
-    char *doc;                   /* of the model, or NULL */
+    char *name;                        /* of the graph */
+    char *doc;                         /* of the model, or NULL */
     char *producer, *producer_version; /* or NULL */
     int64_t ir_version, model_version;
     tn__opset *opsets;
@@ -83,12 +83,12 @@ struct tn_model {
     size_t value_count, value_capacity;
     tn__node *nodes;
     size_t node_count, node_capacity;
-    size_t *inputs;              /* without the parameters */
+    size_t *inputs; /* without the parameters */
     size_t input_count;
     size_t *outputs;
     size_t output_count;
-    char *source;                /* the file it came from, or NULL */
-    char source_sha256[65];      /* of that file, or "" */
+    char *source;           /* the file it came from, or NULL */
+    char source_sha256[65]; /* of that file, or "" */
 };
 
 /* An empty model: IR version 8, opset 13 of ONNX's own operators. */
@@ -105,7 +105,8 @@ tn_status tn__model_add_parameter(size_t *out, tn_model *model, const char *name
 tn_status tn__model_add_input(size_t *out, tn_model *model, const char *name,
                               tn_dtype dtype, int rank, const int64_t *dims,
                               tn_error *err) TN_MUST_USE;
-tn_status tn__model_add_output(tn_model *model, size_t value, tn_error *err) TN_MUST_USE;
+tn_status tn__model_add_output(tn_model *model, size_t value,
+                               tn_error *err) TN_MUST_USE;
 /* Appends a node; *out is its number. Inputs may hold TN__NONE. */
 tn_status tn__model_add_node(size_t *out, tn_model *model, const char *type,
                              const char *name, size_t input_count, const size_t *inputs,
@@ -132,7 +133,8 @@ const char *tn__node_string(const tn__node *node, const char *name,
                             const char *otherwise);
 /* An attribute of integers; *count is 0 and NULL returned where it is left out. */
 const int64_t *tn__node_ints(const tn__node *node, const char *name, size_t *count);
-/* The node's name, or "Conv (node 12)" into text where it has none. */
+void tn__attr_release(tn__attr *attr); /* frees what it holds and zeroes it */
+/* "Conv 'layer1.0.conv1'", or "Conv (node 12)" where it has no name, into text. */
 const char *tn__node_label(const tn_model *model, size_t node, char *text, size_t size);
 #define TN__LABEL_TEXT 192
 
@@ -151,8 +153,8 @@ tn_status tn__model_set_metadata(tn_model *model, const char *key, const char *t
 /* Validates references and puts nodes into topological order, stably. */
 tn_status tn__model_check(tn_model *model, tn_error *err) TN_MUST_USE;
 /* A deep copy whose parameters share bytes until written. */
-tn_status tn__model_clone(tn_model **out, const tn_model *model, tn_error *err)
-    TN_MUST_USE;
+tn_status tn__model_clone(tn_model **out, const tn_model *model,
+                          tn_error *err) TN_MUST_USE;
 
 /* Who makes and who reads each value. */
 typedef struct tn__use {
@@ -160,12 +162,12 @@ typedef struct tn__use {
     size_t input; /* position among the node's inputs */
 } tn__use;
 typedef struct tn__links {
-    size_t *producer;   /* [values]: node, or TN__NONE for inputs and parameters */
-    size_t *first_use;  /* [values + 1]: uses of v are uses[first_use[v] .. [v + 1]) */
-    tn__use *uses;      /* in node order */
+    size_t *producer;  /* [values]: node, or TN__NONE for inputs and parameters */
+    size_t *first_use; /* [values + 1]: uses of v are uses[first_use[v] .. [v + 1]) */
+    tn__use *uses;     /* in node order */
 } tn__links;
-tn_status tn__links_create(tn__links *out, const tn_model *model, tn_error *err)
-    TN_MUST_USE;
+tn_status tn__links_create(tn__links *out, const tn_model *model,
+                           tn_error *err) TN_MUST_USE;
 void tn__links_release(tn__links *links);
 
 /* Edits. None touches another value's number. */
