@@ -28,17 +28,18 @@ tn_status tn__fail(tn_error *err, tn_status code, const char *format, ...)
 tn_status tn__fail_in(tn_error *err, tn_status code, const char *format, ...)
 {
     if (err) {
-        char inner[TN_ERROR_MESSAGE_MAX], prefix[TN_ERROR_MESSAGE_MAX];
-        memcpy(inner, err->message, sizeof inner);
-        inner[sizeof inner - 1] = 0;
+        enum { MAX = TN_ERROR_MESSAGE_MAX };
+        char prefix[MAX - 2];
         va_list args;
         va_start(args, format);
         (void)vsnprintf(prefix, sizeof prefix, format, args);
         va_end(args);
+        size_t used = strlen(prefix) + 2; /* and ": " */
         err->code = code;
-        int at = snprintf(err->message, sizeof err->message, "%s: ", prefix);
-        size_t used = TN__MIN((size_t)at, sizeof err->message - 1);
-        (void)snprintf(err->message + used, sizeof err->message - used, "%s", inner);
+        memmove(err->message + used, err->message, MAX - used);
+        memcpy(err->message, prefix, used - 2);
+        memcpy(err->message + used - 2, ": ", 2);
+        err->message[MAX - 1] = 0;
         flatten(err->message);
     }
     return code;

@@ -28,7 +28,8 @@ static bool allocation_fails(void)
 
 void *tn__alloc(size_t count, size_t size)
 {
-    if (allocation_fails())
+    size_t bytes;
+    if (!tn__mul(&bytes, count, size) || allocation_fails())
         return NULL;
     return calloc(count ? count : 1, size ? size : 1);
 }
