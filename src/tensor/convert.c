@@ -10,12 +10,12 @@ static bool is_float(tn_dtype dtype)
 }
 
 /* NAME(data, i): element i; the bytes of a mapped file need not be aligned. */
-#define DEFINE_LOAD(name, type)                                                          \
-    static type name(const void *data, size_t i)                                         \
-    {                                                                                    \
-        type element;                                                                    \
-        memcpy(&element, (const char *)data + i * sizeof element, sizeof element);       \
-        return element;                                                                  \
+#define DEFINE_LOAD(name, type)                                                        \
+    static type name(const void *data, size_t i)                                       \
+    {                                                                                  \
+        type element;                                                                  \
+        memcpy(&element, (const char *)data + i * sizeof element, sizeof element);     \
+        return element;                                                                \
     }
 DEFINE_LOAD(load_f32, float)
 DEFINE_LOAD(load_f64, double)
