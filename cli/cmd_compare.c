@@ -1,0 +1,202 @@
+/* cmd_compare.c - tenon compare: how far apart two models are, in their outputs and
+ * layer by layer. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "files.h"
+#include "message.h"
+#include "score.h"
+#include "table.h"
+#include "tenon/eval.h"
+
+struct compare_args {
+    struct cli_args base;
+    bool layers;
+    size_t images;
+    uint64_t seed;
+};
+
+static void init(void *user)
+{
+    struct compare_args *args = user;
+    args->images = 64;
+    args->seed = 1;
+}
+
+struct layers {
+    struct cli_table table;
+    cJSON *json;
+    size_t count;
+};
+
+static int on_layer(void *user, const tn_similarity *similarity)
+{
+    struct layers *layers = user;
+    char text[CLI_NUMBER_TEXT];
+    cli_table_add(&layers->table, similarity->a);
+    cli_table_add(&layers->table, similarity->b);
+    cli_table_add(&layers->table, cli_text_fixed(text, similarity->cka, 4));
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddStringToObject(item, "a", similarity->a);
+    cJSON_AddStringToObject(item, "b", similarity->b);
+    cJSON_AddNumberToObject(item, "cka", similarity->cka);
+    cJSON_AddItemToArray(layers->json, item);
+    layers->count++;
+    return 0;
+}
+
+/* --data, else random images of the shape that the first model takes. */
+static tn_status open_data(tn_dataset **out, const tn_model *model,
+                           const struct compare_args *args, tn_error *err)
+{
+    tn_model_info info;
+    char spec[256];
+    int64_t dims[3] = {1, 1, 1};
+    if (args->base.data)
+        return tn_dataset_open(out, args->base.data, "test", err);
+    tn_status status = tn_model_info_get(&info, model, err);
+    if (status != TN_OK)
+        return status;
+    if (info.input_rank < 2 || info.input_rank > 4) {
+        snprintf(
+            err->message, sizeof err->message,
+            "no random images for '%.200s': its input has %d axes, wanted are 2 to 4",
+            args->base.operands[0], info.input_rank);
+        return err->code = TN_ERROR_UNSUPPORTED;
+    }
+    for (int i = 1; i < info.input_rank; i++)
+        dims[i - 1] = info.input[i];
+    snprintf(spec, sizeof spec, "random:%lldx%lldx%lld,limit=%zu,seed=%llu",
+             (long long)dims[0], (long long)dims[1], (long long)dims[2], args->images,
+             (unsigned long long)args->seed);
+    return tn_dataset_open(out, spec, "test", err);
+}
+
+/* Layers are told where they were asked for, or where there is data; only then is it an
+ * error if the two networks have none in common. */
+static tn_status compare_layers(struct layers *layers, tn_model *const *models,
+                                const tn_dataset *data, const struct compare_args *args,
+                                tn_error *err)
+{
+    tn_eval_options options = TN_EVAL_OPTIONS_INIT;
+    options.threads = args->base.threads;
+    if (!args->layers && !args->base.data)
+        return TN_OK;
+    tn_status status =
+        tn_compare_layers(models[0], models[1], data, &options, on_layer, layers, err);
+    if ((status == TN_ERROR_MISMATCH || status == TN_ERROR_UNSUPPORTED) &&
+        !args->layers) {
+        cli_note(&args->base, "no comparison of layers: %s", err->message);
+        return TN_OK;
+    }
+    return status;
+}
+
+static int show_json(const tn_compare_report *report, struct layers *layers,
+                     const tn_dataset *data, const struct compare_args *args)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "a", args->base.operands[0]);
+    cJSON_AddStringToObject(json, "b", args->base.operands[1]);
+    cJSON_AddStringToObject(json, "data", tn_dataset_spec(data));
+    cJSON_AddNumberToObject(json, "images", (double)report->images);
+    cJSON_AddNumberToObject(json, "largest_difference", report->largest_difference);
+    cJSON_AddNumberToObject(json, "largest_output", report->largest_output);
+    cJSON_AddNumberToObject(json, "agreement", report->agreement);
+    cJSON_AddItemToObject(json, "layers", layers->json);
+    layers->json = NULL;
+    return cli_json_print(json);
+}
+
+static int show(const tn_compare_report *report, struct layers *layers,
+                const tn_dataset *data, const struct compare_args *args)
+{
+    char text[CLI_NUMBER_TEXT];
+    if (args->base.json)
+        return show_json(report, layers, data, args);
+    printf("images              %zu of %s\n", report->images, tn_dataset_spec(data));
+    printf("largest difference  %.3g, of outputs up to %.3g\n",
+           report->largest_difference, report->largest_output);
+    printf("same class          %s of the images\n",
+           cli_text_percent(text, report->agreement));
+    if (layers->count > 0) {
+        putchar('\n');
+        cli_table_print(&layers->table);
+    }
+    return CLI_DONE;
+}
+
+static int run(void *user)
+{
+    const struct compare_args *args = user;
+    tn_error err = {0};
+    tn_model *models[2];
+    tn_dataset *data = NULL;
+    tn_compare_report report;
+    tn_eval_options options = TN_EVAL_OPTIONS_INIT;
+    struct layers layers = {.json = cJSON_CreateArray()};
+    options.threads = args->base.threads;
+    cli_table_init(&layers.table, 3, 2);
+    cli_table_add(&layers.table, args->base.operands[0]);
+    cli_table_add(&layers.table, args->base.operands[1]);
+    cli_table_add(&layers.table, "CKA");
+    tn_status status = cli_models_load(models, &args->base, 2, &err);
+    if (status == TN_OK)
+        status = open_data(&data, models[0], args, &err);
+    if (status == TN_OK)
+        status = tn_compare(&report, models[0], models[1], data, &options, &err);
+    if (status == TN_OK)
+        status = compare_layers(&layers, models, data, args, &err);
+    int result = status == TN_OK ? show(&report, &layers, data, args) : cli_fail(&err);
+    cJSON_Delete(layers.json);
+    cli_table_release(&layers.table);
+    tn_dataset_free(data);
+    cli_models_free(models, 2);
+    return result;
+}
+
+static const struct cli_option options[] = {
+    {.name = "data",
+     .kind = CLI_DATA,
+     .offset = offsetof(struct compare_args, base.data),
+     .value = "SPEC",
+     .help = "images to compare on, kind:path[,key=value...]; else random ones. 'tenon "
+             "help data' explains SPEC"},
+    {.name = "layers",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct compare_args, layers),
+     .help = "similarity layer by layer, on random images too"},
+    {.name = "images",
+     .kind = CLI_SIZE,
+     .offset = offsetof(struct compare_args, images),
+     .value = "N",
+     .help = "random images, where there is no --data",
+     .min = 1,
+     .max = 1e6},
+    {.name = "seed",
+     .kind = CLI_U64,
+     .offset = offsetof(struct compare_args, seed),
+     .value = "N",
+     .help = "of the random images"},
+};
+static const struct cli_group group = CLI_GROUP("Comparing", options);
+
+const struct cli_command cli_compare = {
+    .name = "compare",
+    .operands = "MODEL MODEL",
+    .summary = "largest output difference of two models; layer-by-layer similarity",
+    .about =
+        "Runs both models on the same images and tells how far their outputs are "
+        "apart and how often they agree. With --data or --layers also the linear CKA "
+        "of each pair of layers that correspond (Kornblith et al. 2019; unbiased).",
+    .examples = "  tenon compare a.onnx b.onnx\n"
+                "  tenon compare a.onnx b.onnx --data fashion-mnist,limit=1000\n",
+    .operands_min = 2,
+    .operands_max = 2,
+    .groups = {&group, &cli_group_models, &cli_group_common},
+    .size = sizeof(struct compare_args),
+    .init = init,
+    .run = run,
+};

@@ -1,0 +1,44 @@
+/* cmd_finetune.c - tenon finetune: goes on training a model. */
+#include "command.h"
+#include "files.h"
+#include "training.h"
+
+/* A trained network wants a tenth of the learning rate that a random one does. */
+static void init(void *user)
+{
+    struct cli_training_args *args = user;
+    args->train = (tn_train_options)TN_TRAIN_OPTIONS_INIT;
+    args->train.learning_rate /= 10;
+}
+
+static tn_status start(tn_model **out, const struct cli_training_args *args,
+                       const tn_dataset *data, tn_error *err)
+{
+    (void)data;
+    return cli_models_load(out, &args->base, 1, err);
+}
+
+static int run(void *user)
+{
+    struct cli_training_args *args = user;
+    return cli_training_run(args, start, args->base.operands[0]);
+}
+
+const struct cli_command cli_finetune = {
+    .name = "finetune",
+    .operands = "MODEL",
+    .summary = "goes on training a model",
+    .about = "Trains MODEL further with SGD on cross-entropy and prints its accuracy "
+             "before and after. The same data, options and seed give the same file, "
+             "whatever the number of threads.",
+    .examples = "  tenon finetune fused.onnx -o tuned.onnx --data fashion-mnist "
+                "--epochs 3\n",
+    .operands_min = 1,
+    .operands_max = 1,
+    .required = {"output", "data"},
+    .groups = {&cli_group_training, &cli_group_training_data, &cli_group_models,
+               &cli_group_output, &cli_group_common},
+    .size = sizeof(struct cli_training_args),
+    .init = init,
+    .run = run,
+};

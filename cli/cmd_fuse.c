@@ -1,0 +1,327 @@
+/* cmd_fuse.c - tenon fuse: OTFusion of networks, and what it was worth.
+ *
+ * Where there are images to evaluate on, the plain average and the result before
+ * recalibration are made too, so that the table shows what each step gave.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "files.h"
+#include "fuse_options.h"
+#include "message.h"
+#include "progress.h"
+#include "score.h"
+#include "table.h"
+#include "tenon/fuse.h"
+
+enum { AVERAGE, UNCALIBRATED, FUSED, MADE_COUNT }; /* what a run makes */
+
+struct fuse_job {
+    struct cli_fuse_args *args;
+    tn_model **models; /* [count] */
+    size_t count;
+    tn_dataset *data, *eval_data; /* either may be NULL */
+    const tn_observer *observer;
+    struct cli_score *parents; /* [count + 1], the last is their ensemble */
+    struct cli_score made[MADE_COUNT];
+    bool has[MADE_COUNT];
+    tn_fuse_report report;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int check_usage(const struct cli_fuse_args *args)
+{
+    const struct cli_args *base = &args->base;
+    const tn_fuse_options *fuse = &args->fuse;
+    if (args->weights.count > 0 && args->weights.count != base->count)
+        return cli_usage(base->command, "--weights has %zu numbers for %zu models",
+                         args->weights.count, base->count);
+    if (fuse->reference >= base->count)
+        return cli_usage(base->command, "--reference is %zu, the models are 0 to %zu",
+                         fuse->reference, base->count - 1);
+    if (fuse->sinkhorn.relaxation > 0 && fuse->solver != TN_SOLVER_SINKHORN)
+        return cli_usage(base->command, "--unbalanced wants --solver sinkhorn");
+    if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
+        return cli_usage(base->command, "--support activations wants --data SPEC");
+    return CLI_DONE;
+}
+
+static tn_status open_all(struct fuse_job *job, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    tn_status status;
+    if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
+        (status = cli_models_load(job->models, base, job->count, err)))
+        return status;
+    if (base->data && (status = tn_dataset_open(&job->data, base->data, "train", err)))
+        return status;
+    if ((status = cli_eval_data_open(&job->eval_data, base, err)))
+        return status;
+    if (job->data && job->eval_data &&
+        strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
+        cli_note(base, "probe images are among those evaluated on: '%s' has no splits",
+                 base->data);
+    return TN_OK;
+}
+
+/* Parents and their ensemble. */
+static tn_status score_parents(struct fuse_job *job, tn_error *err)
+{
+    const tn_model *const *list = (const tn_model *const *)job->models;
+    struct cli_score *ensemble = &job->parents[job->count];
+    for (size_t i = 0; i < job->count; i++)
+        job->parents[i] =
+            cli_score_named(job->args->base.operands[i], job->args->base.operands[i]);
+    *ensemble = cli_score_named("prediction ensemble", NULL);
+    tn_status status = cli_score_measure(job->parents, list, job->count, true, err);
+    cli_score_sum(ensemble, job->parents, job->count);
+    if (status == TN_OK && job->eval_data)
+        status =
+            cli_score_evaluate(job->parents, ensemble, list, job->count, job->eval_data,
+                               &job->args->base, job->observer, err);
+    return status;
+}
+
+/* Makes one model by `options` into *out and times it. */
+static tn_status make(tn_model **out, struct fuse_job *job, size_t which,
+                      const char *label, const tn_fuse_options *options, tn_error *err)
+{
+    double start = now();
+    job->made[which] = cli_score_named(label, NULL);
+    tn_status status = tn_fuse(out, which == FUSED ? &job->report : NULL,
+                               (const tn_model *const *)job->models, job->count,
+                               job->data, options, job->observer, err);
+    job->made[which].seconds = now() - start;
+    return status;
+}
+
+static tn_status score_made(struct fuse_job *job, size_t which, const tn_model *model,
+                            tn_error *err)
+{
+    tn_status status = cli_score_measure(&job->made[which], &model, 1, true, err);
+    if (status == TN_OK && job->eval_data)
+        status = cli_score_evaluate(&job->made[which], NULL, &model, 1, job->eval_data,
+                                    &job->args->base, job->observer, err);
+    job->has[which] = status == TN_OK;
+    return status;
+}
+
+/* The steps on the way, for the table alone. Networks of different width have no plain
+ * average: that row is then left out. */
+static tn_status compare_steps(struct fuse_job *job, tn_error *err)
+{
+    tn_fuse_options options = job->args->fuse;
+    bool aligned = options.align;
+    tn_model *model = NULL;
+    tn_status status = TN_OK;
+    options.recalibrate = TN_RECALIBRATE_NONE;
+    if (job->report.layers_recalibrated > 0) {
+        status = make(&model, job, UNCALIBRATED, aligned ? "fused" : "plain average",
+                      &options, err);
+        if (status == TN_OK)
+            status = score_made(job, UNCALIBRATED, model, err);
+        tn_model_free(model);
+        model = NULL;
+    }
+    if (status != TN_OK || !aligned)
+        return status;
+    options.align = false;
+    status = make(&model, job, AVERAGE, "plain average", &options, err);
+    if (status == TN_ERROR_MISMATCH) {
+        cli_note(&job->args->base, "no plain average: %s", err->message);
+        return TN_OK;
+    }
+    if (status == TN_OK)
+        status = score_made(job, AVERAGE, model, err);
+    tn_model_free(model);
+    return status;
+}
+
+static const char *result_label(const struct fuse_job *job)
+{
+    bool recalibrated = job->report.layers_recalibrated > 0;
+    if (job->args->fuse.align)
+        return recalibrated ? "fused, recalibrated" : "fused";
+    return recalibrated ? "plain average, recalibrated" : "plain average";
+}
+
+static tn_status work(struct fuse_job *job, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    tn_model *fused = NULL;
+    tn_status status = score_parents(job, err);
+    if (status == TN_OK)
+        status = make(&fused, job, FUSED, NULL, &job->args->fuse, err);
+    if (status == TN_OK)
+        status = cli_progress_cancelled(err);
+    if (status == TN_OK)
+        status = cli_model_write(fused, base, base->output,
+                                 (const tn_model *const *)job->models, job->count, err);
+    if (status == TN_OK) {
+        job->made[FUSED].label = result_label(job);
+        job->made[FUSED].file = base->output;
+        status = score_made(job, FUSED, fused, err);
+    }
+    if (status == TN_OK && job->eval_data)
+        status = compare_steps(job, err);
+    tn_model_free(fused);
+    return status;
+}
+
+static cJSON *groups_json(const tn_fuse_report *report)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < report->group_count; i++) {
+        const tn_fuse_group *group = &report->groups[i];
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "name", group->name);
+        cJSON_AddNumberToObject(item, "model", (double)group->model);
+        cJSON_AddNumberToObject(item, "neurons", (double)group->neurons);
+        cJSON_AddNumberToObject(item, "target", (double)group->target);
+        cJSON_AddNumberToObject(item, "cost", group->cost);
+        cJSON_AddNumberToObject(item, "gap", group->gap);
+        cJSON_AddNumberToObject(item, "marginal_error", group->marginal_error);
+        cJSON_AddNumberToObject(item, "moved", group->moved);
+        cJSON_AddItemToArray(list, item);
+    }
+    return list;
+}
+
+static int show_json(const struct fuse_job *job)
+{
+    static const char *const keys[MADE_COUNT] = {"average", "uncalibrated", "fused"};
+    cJSON *json = cJSON_CreateObject(), *seconds = cJSON_CreateObject();
+    cJSON_AddItemToObject(json, "models", cli_scores_json(job->parents, job->count));
+    cJSON_AddItemToObject(json, "ensemble", cli_score_json(&job->parents[job->count]));
+    for (size_t i = 0; i < MADE_COUNT; i++)
+        cJSON_AddItemToObject(json, keys[i],
+                              job->has[i] ? cli_score_json(&job->made[i])
+                                          : cJSON_CreateNull());
+    cJSON_AddItemToObject(json, "groups", groups_json(&job->report));
+    cJSON_AddNumberToObject(json, "layers_recalibrated",
+                            (double)job->report.layers_recalibrated);
+    cJSON_AddNumberToObject(seconds, "statistics", job->report.seconds_statistics);
+    cJSON_AddNumberToObject(seconds, "transport", job->report.seconds_transport);
+    cJSON_AddNumberToObject(seconds, "recalibrate", job->report.seconds_recalibrate);
+    cJSON_AddItemToObject(json, "seconds", seconds);
+    if (job->data)
+        cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
+    if (job->eval_data)
+        cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
+    return cli_json_print(json);
+}
+
+static void show_groups(const tn_fuse_report *report)
+{
+    static const char *const titles[] = {"group", "model", "neurons",        "onto",
+                                         "cost",  "gap",   "marginal error", "moved"};
+    struct cli_table table;
+    char text[CLI_NUMBER_TEXT];
+    cli_table_init(&table, CLI_COUNT(titles), 1);
+    for (size_t i = 0; i < CLI_COUNT(titles); i++)
+        cli_table_add(&table, titles[i]);
+    for (size_t i = 0; i < report->group_count; i++) {
+        const tn_fuse_group *group = &report->groups[i];
+        cli_table_add(&table, group->name);
+        cli_table_add(&table, cli_text_count(text, group->model));
+        cli_table_add(&table, cli_text_count(text, group->neurons));
+        cli_table_add(&table, cli_text_count(text, group->target));
+        cli_table_add(&table, cli_text_short(text, group->cost));
+        cli_table_add(&table, cli_text_short(text, group->gap));
+        cli_table_add(&table, cli_text_short(text, group->marginal_error));
+        cli_table_add(&table, cli_text_percent(text, group->moved));
+    }
+    putchar('\n');
+    cli_table_print(&table);
+    cli_table_release(&table);
+}
+
+static int show(const struct fuse_job *job)
+{
+    const tn_fuse_report *report = &job->report;
+    size_t count = job->count + 1;
+    if (job->args->base.json)
+        return show_json(job);
+    struct cli_score *rows = cli_alloc(count + MADE_COUNT, sizeof *rows);
+    memcpy(rows, job->parents, count * sizeof *rows);
+    for (size_t i = 0; i < MADE_COUNT; i++)
+        if (job->has[i])
+            rows[count++] = job->made[i];
+    cli_score_print(rows, count);
+    free(rows);
+    if (job->args->base.verbose)
+        show_groups(report);
+    printf(
+        "\nstatistics %.2f s, transport %.2f s, recalibration of %zu layers %.2f s\n",
+        report->seconds_statistics, report->seconds_transport,
+        report->layers_recalibrated, report->seconds_recalibrate);
+    printf("wrote %s\n", job->args->base.output);
+    return CLI_DONE;
+}
+
+static int run(void *user)
+{
+    struct cli_fuse_args *args = user;
+    struct fuse_job job = {.args = args, .count = args->base.count};
+    struct cli_progress progress;
+    tn_error err = {0};
+    if (check_usage(args) != CLI_DONE)
+        return CLI_USAGE;
+    args->fuse.threads = args->base.threads;
+    args->fuse.weights = args->weights.count > 0 ? args->weights.values : NULL;
+    job.models = cli_alloc(job.count, sizeof(tn_model *));
+    job.parents = cli_alloc(job.count + 1, sizeof *job.parents);
+    tn_status status = open_all(&job, &err);
+    if (status == TN_OK) {
+        tn_observer observer = cli_progress_start(&progress, &args->base);
+        job.observer = &observer;
+        status = work(&job, &err);
+        cli_progress_end(&progress);
+    }
+    int result = status == TN_OK ? show(&job) : cli_fail(&err);
+    tn_fuse_report_release(&job.report);
+    cli_models_free(job.models, job.count);
+    tn_dataset_free(job.data);
+    tn_dataset_free(job.eval_data);
+    free(job.models);
+    free(job.parents);
+    return result;
+}
+
+static void init(void *user)
+{
+    struct cli_fuse_args *args = user;
+    args->fuse = (tn_fuse_options)TN_FUSE_OPTIONS_INIT;
+}
+
+const struct cli_command cli_fuse = {
+    .name = "fuse",
+    .operands = "MODEL MODEL...",
+    .summary = "one network out of several, by optimal transport of their neurons",
+    .about =
+        "Carries the neurons of each model onto those of the reference by optimal "
+        "transport, averages, and corrects the statistics of the result (OTFusion: "
+        "Singh "
+        "and Jaggi, NeurIPS 2020; REPAIR: Jordan et al., ICLR 2023). With --data the "
+        "images decide which neurons belong together, and a table shows the parents, "
+        "their prediction ensemble, the plain average and the result.",
+    .examples = "  tenon fuse a.onnx b.onnx -o fused.onnx --data fashion-mnist\n"
+                "  tenon fuse a.pth b.pth --arch vgg11 -o fused.onnx\n",
+    .operands_min = 2,
+    .operands_max = CLI_WEIGHTS_MAX,
+    .required = {"output"},
+    .groups = {&cli_group_fuse, &cli_group_fuse_transport, &cli_group_fuse_data,
+               &cli_group_models, &cli_group_output, &cli_group_common},
+    .size = sizeof(struct cli_fuse_args),
+    .init = init,
+    .run = run,
+};

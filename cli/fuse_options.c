@@ -1,0 +1,164 @@
+/* fuse_options.c - the option tables of fusing, one row for each member of
+ * tn_fuse_options. */
+#include "fuse_options.h"
+
+#define FIELD(name) offsetof(struct cli_fuse_args, fuse.name)
+#define MANY 1e9
+
+static const struct cli_choice supports[] = {{"auto", TN_SUPPORT_AUTO},
+                                             {"weights", TN_SUPPORT_WEIGHTS},
+                                             {"activations", TN_SUPPORT_ACTIVATIONS},
+                                             {NULL, 0}};
+static const struct cli_choice features[] = {{"auto", TN_FEATURES_AUTO},
+                                             {"raw", TN_FEATURES_RAW},
+                                             {"standard", TN_FEATURES_STANDARD},
+                                             {NULL, 0}};
+static const struct cli_choice metrics[] = {
+    {"euclidean", TN_OT_EUCLIDEAN},
+    {"squared-euclidean", TN_OT_SQUARED_EUCLIDEAN},
+    {"cosine", TN_OT_COSINE},
+    {NULL, 0}};
+static const struct cli_choice solvers[] = {
+    {"exact", TN_SOLVER_EXACT}, {"sinkhorn", TN_SOLVER_SINKHORN}, {NULL, 0}};
+static const struct cli_choice importances[] = {{"uniform", TN_IMPORTANCE_UNIFORM},
+                                                {"l1", TN_IMPORTANCE_L1},
+                                                {"l2", TN_IMPORTANCE_L2},
+                                                {NULL, 0}};
+static const struct cli_choice scalings[] = {
+    {"function", TN_SCALING_FUNCTION}, {"paper", TN_SCALING_PAPER}, {NULL, 0}};
+static const struct cli_choice recalibrations[] = {
+    {"auto", TN_RECALIBRATE_AUTO},           {"none", TN_RECALIBRATE_NONE},
+    {"norm", TN_RECALIBRATE_NORM},           {"repair", TN_RECALIBRATE_REPAIR},
+    {"data-free", TN_RECALIBRATE_DATA_FREE}, {NULL, 0}};
+
+static const struct cli_option options[] = {
+    {.name = "recalibrate",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(recalibrate),
+     .help =
+         "how statistics of the result are corrected; auto takes norm for batch norm, "
+         "repair elsewhere, data-free without images",
+     .choices = recalibrations},
+    {.name = "weights",
+     .kind = CLI_WEIGHTS,
+     .recorded = true,
+     .offset = offsetof(struct cli_fuse_args, weights),
+     .value = "A/B/...",
+     .help = "of the models in the average, with sum 1; equal unless given"},
+    {.name = "reference",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(reference),
+     .value = "K",
+     .help =
+         "the model, counted from 0, whose order and number of neurons the result has",
+     .max = CLI_WEIGHTS_MAX},
+    {.name = "plain",
+     .kind = CLI_CLEAR,
+     .recorded = true,
+     .offset = FIELD(align),
+     .help = "average without alignment, for comparison"},
+    {.name = "seed",
+     .kind = CLI_U64,
+     .recorded = true,
+     .offset = FIELD(seed),
+     .value = "N",
+     .help = "which images are drawn"},
+};
+const struct cli_group cli_group_fuse = CLI_GROUP("Fusing", options);
+
+static const struct cli_option transport_options[] = {
+    {.name = "support",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(support),
+     .help =
+         "what describes a neuron; auto takes activations with --data, else weights",
+     .choices = supports},
+    {.name = "features",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(features),
+     .help =
+         "as they are, or activations to mean 0 and variance 1 and weights to norm 1; "
+         "auto does this to activations",
+     .choices = features},
+    {.name = "metric",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(metric),
+     .help = "between two neurons",
+     .choices = metrics},
+    {.name = "importance",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(importance),
+     .help = "mass of a neuron: the same for all, or a norm of its incoming weights",
+     .choices = importances},
+    {.name = "solver",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(solver),
+     .help = "of the transport problems",
+     .choices = solvers},
+    {.name = "regularization",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(sinkhorn.regularization),
+     .value = "X",
+     .help = "sinkhorn: entropic weight, relative to the mean cost",
+     .min = 1e-9,
+     .max = 1e9},
+    {.name = "unbalanced",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(sinkhorn.relaxation),
+     .value = "X",
+     .help =
+         "sinkhorn: weight of the marginals, relative to the mean cost; 0 keeps them",
+     .max = 1e9},
+    {.name = "scaling",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(scaling),
+     .help = "of the incoming side where widths differ",
+     .choices = scalings},
+};
+const struct cli_group cli_group_fuse_transport =
+    CLI_GROUP("Which neurons belong together", transport_options);
+
+static const struct cli_option data_options[] = {
+    {.name = "data",
+     .kind = CLI_DATA,
+     .recorded = true,
+     .offset = offsetof(struct cli_args, data),
+     .value = "SPEC",
+     .help =
+         "probe images, kind:path[,key=value...]; split=train unless SPEC says. Their "
+         "labels are not used. 'tenon help data' explains SPEC"},
+    {.name = "eval-data",
+     .kind = CLI_DATA,
+     .offset = offsetof(struct cli_args, eval_data),
+     .value = "SPEC",
+     .help =
+         "images for the accuracy before and after; as --data with split=test unless "
+         "given"},
+    {.name = "samples",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(samples),
+     .value = "N",
+     .help = "probe images whose activations describe the neurons",
+     .min = 1,
+     .max = MANY},
+    {.name = "calibration",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(calibration),
+     .value = "N",
+     .help = "images for recalibration",
+     .min = 1,
+     .max = MANY},
+};
+const struct cli_group cli_group_fuse_data = CLI_GROUP("Data", data_options);

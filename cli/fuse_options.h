@@ -1,0 +1,18 @@
+/* fuse_options.h - the arguments of `tenon fuse`. */
+#ifndef TENON_CLI_FUSE_OPTIONS_H
+#define TENON_CLI_FUSE_OPTIONS_H
+
+#include "command.h"
+#include "tenon/fuse.h"
+
+struct cli_fuse_args {
+    struct cli_args base;
+    tn_fuse_options fuse; /* without `weights`, which are below */
+    struct cli_weights weights;
+};
+
+extern const struct cli_group cli_group_fuse;
+extern const struct cli_group cli_group_fuse_transport;
+extern const struct cli_group cli_group_fuse_data;
+
+#endif

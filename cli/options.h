@@ -1,0 +1,32 @@
+/* options.h - command lines into structs, by the tables of command.h.
+ *
+ * Long options are --name VALUE or --name=VALUE, short ones -o VALUE or -oVALUE, flags
+ * may be bundled (-qf), and -- ends the options. Operands may stand anywhere.
+ */
+#ifndef TENON_CLI_OPTIONS_H
+#define TENON_CLI_OPTIONS_H
+
+#include <cjson/cJSON.h>
+
+#include "command.h"
+
+/* Fills `args` (command->size bytes), defaults first. Operands stay borrowed from argv,
+ * whose order changes. Prints one line and returns CLI_USAGE where the line is wrong.
+ */
+int cli_parse(void *args, const struct cli_command *command, int argc, char **argv);
+
+/* The value of an option in `args` as the user would write it; "" where there is none
+ * to show (flags, absent strings). */
+#define CLI_VALUE_TEXT 512
+void cli_option_text(char text[CLI_VALUE_TEXT], const struct cli_option *option,
+                     const void *args);
+
+/* The recorded options of a command with the values in `args`, as a JSON object that
+ * the caller owns: names as on the command line, paths without their folders. NULL when
+ * out of memory. */
+cJSON *cli_options_record(const struct cli_command *command, const void *args);
+
+/* The last part of a path; borrowed. */
+const char *cli_base_name(const char *path);
+
+#endif
