@@ -23,20 +23,40 @@ typedef struct tn_dataset tn_dataset;
 
 /* Opens kind:path[,key=value...]:
  *
- *   idx:DIR|FILE   MNIST's files, plain or .gz (DIR: *-images-idx3-ubyte and labels)
+ *   idx:DIR|FILE   MNIST's files, plain, .gz or .zst (DIR: train-images-idx3-ubyte,
+ *                  t10k-images-idx3-ubyte and labels; FILE: images, labels beside it)
  *   cifar10:DIR|FILE.bin   CIFAR-10 binary records (also .gz, .zst)
- *   images:DIR     one folder a class, DIR/[split/]CLASS/ with .jpg or .png
- *   tar:FILE       the same inside .tar, .tar.gz, .tar.zst
- *   fashion-mnist  Debian's package dataset-fashion-mnist
+ *   images:DIR     one folder a class, DIR/[SPLIT/]CLASS/ with .jpg or .png
+ *   tar:FILE       the same inside .tar, .tar.gz, .tar.zst, whatever the order
+ *   fashion-mnist  Debian's package dataset-fashion-mnist; or fashion-mnist:DIR
  *   random:CxHxW   standard normal images from `seed`, labels from `seed`; for tests
+ *                  (1000 images of 10 classes unless limit and classes say otherwise)
  *
- * keys: split=train|test|val, limit=N (the first N; image folders: after a shuffle by
- * `seed`), skip=N, mean=a/b/c and std=a/b/c (of pixels in 0..1; default 0 and 1, or the
- * usual ones of the kind), size=N (images are scaled to NxN), classes=N, seed=N.
+ * keys: split=train|test|val, limit=N (the first N; image folders and tars: after a
+ * shuffle by `seed`), skip=N (of the same order, before limit), mean=a/b/c and
+ * std=a/b/c (of pixels in 0..1; one value serves all channels), size=N (images are
+ * scaled to NxN), classes=N (labels from 0 to N - 1), seed=N (1).
  *
- * Where `split` is left out it is "test" for evaluation and whatever `split` says in
- * the call. TN_ERROR_ARGUMENT (spec), _IO, _FORMAT (with the file and offset or
- * member), _MISMATCH (labels out of range, sizes differ). */
+ * mean and std, where left out:
+ *
+ *   idx                     .1307                 .3081
+ *   fashion-mnist           .2860                 .3530
+ *   cifar10                 .4914/.4822/.4465     .2470/.2435/.2616
+ *   images, tar at 32 x 32  as cifar10
+ *   images, tar             .485/.456/.406        .229/.224/.225   (ImageNet's)
+ *   random                  0                     1
+ *
+ * Classes are numbered as the files say; folders in byte order of their names. Images
+ * of folders and tars have three channels where any file has colour, else one. Folders
+ * above the split that all images share are passed over.
+ *
+ * `split` (may be NULL) is what the call wants where the spec has none and the source
+ * has splits: a source with a single one is taken as it is; val stands in for an absent
+ * test and test for val; NULL takes test, val or train, the first that is there.
+ *
+ * Deterministic. TN_ERROR_ARGUMENT (spec), _IO, _FORMAT (with the file and offset or
+ * member; nothing left to read), _UNSUPPORTED (beyond the limits), _MISMATCH (labels
+ * out of range, sizes differ, no such split). */
 TN_API TN_MUST_USE tn_status tn_dataset_open(tn_dataset **out, const char *spec,
                                              const char *split, tn_error *err);
 TN_API void tn_dataset_free(tn_dataset *data); /* takes NULL */

@@ -1,7 +1,8 @@
 /* batches.h - shuffled, augmented batches for training, made ahead by a thread.
  *
- * The sequence of batches depends on the seed and the epoch alone. Augmentation of image i
- * in epoch e draws from its own stream, so it does not depend on the number of threads.
+ * The sequence of batches depends on the seed and the epoch alone. Augmentation of
+ * image i in epoch e draws from its own stream, so it does not depend on the number of
+ * threads.
  */
 #ifndef TN_DATA_BATCHES_H
 #define TN_DATA_BATCHES_H
@@ -10,15 +11,16 @@
 #include "tenon/data.h"
 
 typedef struct tn__augment {
-    size_t pad;   /* zero padding, then a random crop of the original size */
-    bool flip;    /* left-right, with probability 1/2 */
+    size_t pad; /* zeros around the normalised image, then a random crop of
+                    the original size */
+    bool flip;  /* left-right, with probability 1/2 */
 } tn__augment;
 
 typedef struct tn__batches tn__batches;
 
 /* Batches of exactly `batch` images out of data's images subset[0..subset_count) (NULL:
- * all), in an order shuffled by (seed, epoch); the rest that does not fill a batch is left
- * out. TN_ERROR_MISMATCH where not one batch can be filled. */
+ * all), in an order shuffled by (seed, epoch); the rest that does not fill a batch is
+ * left out. TN_ERROR_MISMATCH where not one batch can be filled. */
 tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
                              const uint32_t *subset, size_t subset_count, size_t batch,
                              const tn__augment *augment, uint64_t seed,
@@ -26,10 +28,10 @@ tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
 void tn__batches_free(tn__batches *batches); /* takes NULL */
 size_t tn__batches_per_epoch(const tn__batches *batches);
 /* Starts epoch e (from 0). */
-tn_status tn__batches_begin(tn__batches *batches, size_t epoch, tn_error *err)
-    TN_MUST_USE;
-/* Borrows the next batch until the following call; images [batch, C, H, W]. *images is NULL
- * at the end of the epoch. */
+tn_status tn__batches_begin(tn__batches *batches, size_t epoch,
+                            tn_error *err) TN_MUST_USE;
+/* Borrows the next batch until the following call; images [batch, C, H, W]. *images is
+ * NULL at the end of the epoch. */
 tn_status tn__batches_next(tn__batches *batches, const float **images,
                            const int32_t **labels, tn_error *err) TN_MUST_USE;
 

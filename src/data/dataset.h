@@ -1,0 +1,92 @@
+/* dataset.h - a data set in memory, and what its readers share.
+ *
+ * dataset.c opens: it parses the spec, lets the reader of the kind fill the tn_dataset,
+ * and finishes it (normalisation, class names, canonical spec). A reader knows its
+ * format and nothing else: idx.c, cifar.c, folder.c, tar.c, random.c.
+ */
+#ifndef TN_DATA_DATASET_H
+#define TN_DATA_DATASET_H
+
+#include "base/base.h"
+#include "tenon/data.h"
+
+/* Limits on what untrusted files may ask for. */
+#define TN__DATA_FILE_MAX ((size_t)4 << 30) /* bytes of one decompressed file */
+#define TN__IMAGE_SIDE_MAX 16384            /* pixels */
+#define TN__DATA_CLASSES_MAX 65536
+#define TN__DATA_LIST_MAX 16 /* values in mean= or std= */
+
+struct tn_dataset {
+    size_t count, classes;
+    size_t channels, height, width;
+    uint8_t *bytes;     /* [count, channels, height, width], or NULL */
+    float *floats;      /* the same for images that never were bytes, or NULL */
+    int32_t *labels;    /* [count] */
+    char **class_names; /* [classes] */
+    size_t name_count;  /* class names that are there */
+    double *mean, *std; /* [channels] */
+    float *table;       /* [channels, 256]: the normalised value of each byte */
+    const char *split;  /* one of tn__split_names, or NULL where there are none */
+    char *spec;
+};
+
+/* kind:path[,key=value...], parsed. */
+typedef struct tn__data_spec {
+    char *kind, *path; /* owned; path is "" where left out */
+    const char *split; /* one of tn__split_names, or NULL */
+    size_t limit;      /* 0: all */
+    size_t skip;
+    size_t size;    /* 0: as they are */
+    size_t classes; /* 0: as the source says */
+    uint64_t seed;
+    double mean[TN__DATA_LIST_MAX], std[TN__DATA_LIST_MAX];
+    size_t mean_count, std_count; /* 0: the kind's own */
+} tn__data_spec;
+
+/* TN_ERROR_ARGUMENT, naming the key and what was expected of it. */
+tn_status tn__data_spec_parse(tn__data_spec *out, const char *text,
+                              tn_error *err) TN_MUST_USE;
+void tn__data_spec_release(tn__data_spec *spec);
+/* Writes the spec of an opened data set with every key that matters. */
+tn_status tn__data_spec_format(char **out, const tn__data_spec *spec,
+                               const tn_dataset *data, tn_error *err) TN_MUST_USE;
+/* Which of names[0..count) is meant by `word`: at most two letters away; or NULL. */
+const char *tn__nearest_name(const char *word, const char *const *names, size_t count);
+
+enum { TN__SPLIT_TRAIN, TN__SPLIT_TEST, TN__SPLIT_VAL, TN__SPLITS };
+extern const char *const tn__split_names[TN__SPLITS];
+/* The split called name[0..length), or TN__SPLITS. */
+size_t tn__split_find(const char *name, size_t length);
+/* Chooses among the splits there are (bit s of `there`): the spec's; else the only one;
+ * else the caller's `wanted` (val stands in for test and test for val); else (NULL)
+ * test, val, train in that order. TN_ERROR_MISMATCH where it is not there. */
+tn_status tn__split_choose(size_t *out, unsigned there, const tn__data_spec *spec,
+                           const char *wanted, tn_error *err) TN_MUST_USE;
+/* A single file whose name speaks of another split than the spec is TN_ERROR_MISMATCH.
+ */
+tn_status tn__split_check_file(const char *path, const tn__data_spec *spec,
+                               tn_error *err) TN_MUST_USE;
+
+/* The reader of a kind: fills count, shape, images, labels, classes, split and, where
+ * it knows them, class names. */
+typedef tn_status tn__data_reader(tn_dataset *data, const tn__data_spec *spec,
+                                  const char *wanted, tn_error *err);
+tn__data_reader tn__idx_read, tn__cifar_read, tn__folder_read, tn__tar_read,
+    tn__random_read;
+
+/* The images [*first, *first + *count) of `total` that skip and limit leave;
+ * TN_ERROR_FORMAT "no images in" where none is left. */
+tn_status tn__data_select(size_t *first, size_t *count, const tn__data_spec *spec,
+                          size_t total, tn_error *err) TN_MUST_USE;
+/* Memory for `count` byte images, height and width replaced by spec's size. */
+tn_status tn__dataset_reserve(tn_dataset *data, const tn__data_spec *spec, size_t count,
+                              size_t channels, size_t height, size_t width,
+                              tn_error *err) TN_MUST_USE;
+/* Stores pixels [channels, height, width] as image i, scaled where sizes differ. */
+tn_status tn__dataset_put(tn_dataset *data, size_t i, const uint8_t *pixels,
+                          size_t height, size_t width, tn_error *err) TN_MUST_USE;
+tn_status tn__dataset_name_classes(tn_dataset *data, const char *const *names,
+                                   size_t count, tn_error *err) TN_MUST_USE;
+bool tn__is_folder(const char *path);
+
+#endif
