@@ -1,9 +1,9 @@
 /* op.h - what Tenon knows of an operator.
  *
  * One folder per operator: src/ops/conv/conv.c has shapes, cost and coupling rule,
- * conv_ref.c the plain C oracle, conv_dnnl.c the fast kernel. registry.c lists them all;
- * to add an operator, add a folder and a line there. The graph walkers (infer.c here, the
- * engine, the groups) know nothing about operators but this table.
+ * conv_ref.c the plain C oracle, conv_dnnl.c the fast kernel. registry.c lists them
+ * all; to add an operator, add a folder and a line there. The graph walkers (infer.c
+ * here, the engine, the groups) know nothing about operators but this table.
  */
 #ifndef TN_OPS_OP_H
 #define TN_OPS_OP_H
@@ -17,12 +17,12 @@ typedef struct tn__site {
     size_t node_index;
     int64_t opset;
     size_t input_count, output_count;
-    const tn__shape *const *in;         /* [input_count], NULL where left out */
-    const tn_dtype *in_dtype;           /* [input_count] */
-    const tn__tensor *const *constant;  /* [input_count]: the value where it is known at
-                                           compile time (parameters and what follows from
-                                           shapes alone), else NULL */
-    const tn__shape *out;               /* [output_count]; not yet known in infer() */
+    const tn__shape *const *in;        /* [input_count], NULL where left out */
+    const tn_dtype *in_dtype;          /* [input_count] */
+    const tn__tensor *const *constant; /* [input_count]: the value where it is known at
+                                          compile time (parameters and what follows from
+                                          shapes alone), else NULL */
+    const tn__shape *out;              /* [output_count]; not yet known in infer() */
 } tn__site;
 
 /* What infer() fills for each output. */
@@ -65,10 +65,14 @@ tn_status tn__couple_same(tn__coupling *c, const tn__site *site, int a, int b,
  * stretched contribute nothing. */
 tn_status tn__couple_broadcast(tn__coupling *c, const tn__site *site, int a,
                                tn_error *err) TN_MUST_USE;
-/* Row-major reshape of input a into output 0 by common factors (specs: "atoms"); axes
- * that have no common refinement are frozen. */
+/* Row-major reshape of input a into output 0. Where one axis is cut into several (or
+ * the other way round) the leading one moves in blocks and the others are frozen; runs
+ * of axes that have no such correspondence are frozen. */
 tn_status tn__couple_reshape(tn__coupling *c, const tn__site *site, int a,
                              tn_error *err) TN_MUST_USE;
+/* No axis of the operand may move. */
+tn_status tn__couple_freeze(tn__coupling *c, const tn__site *site, int operand,
+                            const char *reason, tn_error *err) TN_MUST_USE;
 const tn__shape *tn__site_shape(const tn__site *site, int operand);
 
 /* --- the operator ----------------------------------------------------------------- */
@@ -78,24 +82,27 @@ struct tn__kernel_class; /* ops/kernel.h */
 typedef struct tn__op {
     const char *type;   /* "Conv" */
     const char *domain; /* "" */
-    /* Output shapes and types; validates attributes and input shapes, so that the others
-     * below may assume them. */
+    /* Output shapes and types; validates attributes and input shapes, so that the
+     * others below may assume them. */
     tn_status (*infer)(tn__inferred *out, const tn__site *site, tn_error *err);
     /* Multiply-accumulates; NULL: none. */
     uint64_t (*macs)(const tn__site *site);
     /* Coupling rule; NULL: such a node is refused by whatever needs groups. */
     tn_status (*couple)(tn__coupling *c, const tn__site *site, tn_error *err);
-    /* Plain C: fills `out` (created with the inferred shapes) from `in` (NULL where left
-     * out). f32 unless the operator says more. */
+    /* Plain C: fills `out` (created with the inferred shapes) from `in` (NULL where
+     * left out). f32 unless the operator says more. */
     tn_status (*forward)(tn__tensor *const *out, const tn__tensor *const *in,
                          const tn__site *site, tn_error *err);
-    /* Gradient of a scalar L: din[k] = dL/d in[k] from dout[k] = dL/d out[k]; din[k] NULL
-     * where not wanted, else overwritten. NULL: no gradient passes. */
+    /* Gradient of a scalar L: din[k] = dL/d in[k] from dout[k] = dL/d out[k]; din[k]
+     * NULL where not wanted, else overwritten. NULL: no gradient passes. */
     tn_status (*backward)(tn__tensor *const *din, const tn__tensor *const *dout,
                           const tn__tensor *const *in, const tn__tensor *const *out,
                           const tn__site *site, tn_error *err);
     /* Fast kernel, or NULL: the engine then runs forward() and backward(). */
     const struct tn__kernel_class *kernel;
+    /* forward() reads the shapes in the site and never an element of `in`: the result
+     * is known as soon as the shapes are (Shape). */
+    bool shape_only;
 } tn__op;
 
 /* The operator, or NULL. */
@@ -105,18 +112,21 @@ const tn__op *tn__op_find(const char *domain, const char *type);
 
 typedef struct tn__shapes {
     size_t value_count;
-    bool *known;           /* [values] */
-    tn__shape *shape;      /* [values] */
-    tn_dtype *dtype;       /* [values] */
-    tn__tensor *constant;  /* [values]; dtype TN_UNDEFINED where not known. Parameters are
-                              shared, and folded values of at most TN__FOLD_MAX elements
-                              are owned */
+    bool *known;          /* [values] */
+    tn__shape *shape;     /* [values] */
+    tn_dtype *dtype;      /* [values] */
+    tn__tensor *constant; /* [values]; dtype TN_UNDEFINED where not known. Parameters
+                             are shared, and folded values of at most TN__FOLD_MAX
+                             elements are owned */
     int64_t batch;
 } tn__shapes;
 #define TN__FOLD_MAX 65536
 
-/* Shapes of every value for a batch of `batch`: symbolic dims of inputs become the batch
- * (axis 0) or fail. Fails on the first node that is unknown or ill-shaped, naming it. */
+/* Shapes of every value for a batch of `batch`: symbolic dims of inputs become the
+ * batch (axis 0) or fail; a leading 1 of the first input counts as symbolic where
+ * further axes follow, since exporters write it for want of a batch. Fails on the first
+ * node that is unknown or ill-shaped, naming it. Outputs that nobody reads stay unknown
+ * where an operator does not make them (Dropout's mask). */
 tn_status tn__shapes_infer(tn__shapes *out, const tn_model *model, int64_t batch,
                            tn_error *err) TN_MUST_USE;
 void tn__shapes_release(tn__shapes *shapes);
@@ -130,10 +140,12 @@ typedef struct tn__site_memory {
     size_t in_capacity, out_capacity;
 } tn__site_memory;
 tn_status tn__site_fill(tn__site *site, tn__site_memory *memory, const tn_model *model,
-                        const tn__shapes *shapes, size_t node, tn_error *err) TN_MUST_USE;
+                        const tn__shapes *shapes, size_t node,
+                        tn_error *err) TN_MUST_USE;
 void tn__site_memory_release(tn__site_memory *memory);
 
-/* Multiply-accumulates of the whole model for the shapes' batch. */
+/* Multiply-accumulates of the whole model for the shapes' batch; TN_ERROR_UNSUPPORTED
+ * where the count does not fit. */
 tn_status tn__model_macs(uint64_t *out, const tn_model *model, const tn__shapes *shapes,
                          tn_error *err) TN_MUST_USE;
 

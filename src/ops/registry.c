@@ -1,0 +1,59 @@
+/* registry.c - finds an operator by domain and type.
+ *
+ * To add an operator, add a folder, a declaration in registry.h and a line here.
+ */
+#include "ops/registry.h"
+
+#include <string.h>
+
+static const tn__op *const operators[] = {
+    &tn__op_conv,
+    &tn__op_gemm,
+    &tn__op_matmul,
+    &tn__op_batch_norm,
+    &tn__op_softmax,
+    &tn__op_log_softmax,
+    &tn__op_max_pool,
+    &tn__op_average_pool,
+    &tn__op_global_average_pool,
+    &tn__op_add,
+    &tn__op_sub,
+    &tn__op_mul,
+    &tn__op_div,
+    &tn__op_pow,
+    &tn__op_relu,
+    &tn__op_leaky_relu,
+    &tn__op_clip,
+    &tn__op_sigmoid,
+    &tn__op_tanh,
+    &tn__op_sqrt,
+    &tn__op_reduce_mean,
+    &tn__op_reduce_sum,
+    &tn__op_flatten,
+    &tn__op_reshape,
+    &tn__op_squeeze,
+    &tn__op_unsqueeze,
+    &tn__op_transpose,
+    &tn__op_pad,
+    &tn__op_slice,
+    &tn__op_concat,
+    &tn__op_split,
+    &tn__op_gather,
+    &tn__op_identity,
+    &tn__op_dropout,
+    &tn__op_cast,
+    &tn__op_constant,
+    &tn__op_constant_of_shape,
+    &tn__op_shape,
+};
+
+const tn__op *tn__op_find(const char *domain, const char *type)
+{
+    if (strcmp(domain, "ai.onnx") == 0)
+        domain = ""; /* the long name of ONNX's own operators */
+    for (size_t i = 0; i < TN__COUNT(operators); i++)
+        if (strcmp(operators[i]->type, type) == 0 &&
+            strcmp(operators[i]->domain, domain) == 0)
+            return operators[i];
+    return NULL;
+}

@@ -1,0 +1,102 @@
+/* transpose.c - Transpose: shapes, coupling rule and the one strided copy it is. */
+#include "ops/operand.h"
+#include "ops/registry.h"
+#include "ops/view.h"
+
+/* Axis k of the output is axis perm[k] of the input. */
+static tn_status read_perm(int perm[TN__MAX_RANK], const tn__site *site, tn_error *err)
+{
+    int rank = site->in[0]->rank;
+    bool seen[TN__MAX_RANK];
+    tn__ints list;
+    tn_status status = tn__ints_attr(&list, site, "perm", err);
+    if (status)
+        return status;
+    if (list.given && list.count != (size_t)rank)
+        return tn__fail(err, TN_ERROR_FORMAT, "'perm' has %zu elements, expected %d",
+                        list.count, rank);
+    if (list.given && (status = tn__axes_mark(seen, &list, rank, err)) != TN_OK)
+        return status;
+    for (int k = 0; k < rank; k++)
+        perm[k] = list.given ? (int)(list.v[k] < 0 ? list.v[k] + rank : list.v[k])
+                             : rank - 1 - k;
+    return TN_OK;
+}
+
+static tn_status transpose_infer(tn__inferred *out, const tn__site *site, tn_error *err)
+{
+    int perm[TN__MAX_RANK];
+    tn_status status;
+    if ((status = tn__expect_inputs(site, 1, 1, err)) != TN_OK ||
+        (status = tn__expect_one_output(site, err)) != TN_OK ||
+        (status = read_perm(perm, site, err)) != TN_OK)
+        return status;
+    out->dtype = site->in_dtype[0];
+    out->shape.rank = site->in[0]->rank;
+    for (int k = 0; k < out->shape.rank; k++)
+        out->shape.dims[k] = site->in[0]->dims[perm[k]];
+    return TN_OK;
+}
+
+static tn_status transpose_couple(tn__coupling *c, const tn__site *site, tn_error *err)
+{
+    int perm[TN__MAX_RANK];
+    tn_status status = read_perm(perm, site, err);
+    for (int k = 0; k < site->in[0]->rank && !status; k++)
+        status = tn__couple_axes(c, 0, perm[k], TN__OUT(0), k,
+                                 (size_t)site->out[0].dims[k], err);
+    return status;
+}
+
+/* The input seen with the extent of the output. */
+static tn_status read_view(tn__view *view, const tn__site *site, tn_error *err)
+{
+    int perm[TN__MAX_RANK];
+    tn_status status = read_perm(perm, site, err);
+    if (status)
+        return status;
+    tn__view in = tn__view_dense(site->in[0]);
+    *view = (tn__view){0};
+    for (int k = 0; k < site->in[0]->rank; k++)
+        view->stride[k] = in.stride[perm[k]];
+    return TN_OK;
+}
+
+static tn_status transpose_forward(tn__tensor *const *out, const tn__tensor *const *in,
+                                   const tn__site *site, tn_error *err)
+{
+    tn__view from, to = tn__view_dense(&site->out[0]);
+    void *data;
+    tn_status status;
+    if ((status = read_view(&from, site, err)) != TN_OK ||
+        (status = tn__tensor_write(out[0], &data, err)) != TN_OK)
+        return status;
+    tn__view_copy(data, &to, tn__tensor_data(in[0]), &from, &site->out[0],
+                  tn__dtype_size(in[0]->dtype));
+    return TN_OK;
+}
+
+static tn_status transpose_backward(tn__tensor *const *din,
+                                    const tn__tensor *const *dout,
+                                    const tn__tensor *const *in,
+                                    const tn__tensor *const *out, const tn__site *site,
+                                    tn_error *err)
+{
+    (void)in;
+    (void)out;
+    tn__view to, from = tn__view_dense(&site->out[0]);
+    tn_status status = read_view(&to, site, err);
+    if (!status && din[0])
+        tn__view_copy(tn__tensor_f32(din[0]), &to, tn__tensor_f32_const(dout[0]), &from,
+                      &site->out[0], sizeof(float));
+    return status;
+}
+
+const tn__op tn__op_transpose = {
+    .type = "Transpose",
+    .domain = "",
+    .infer = transpose_infer,
+    .couple = transpose_couple,
+    .forward = transpose_forward,
+    .backward = transpose_backward,
+};

@@ -1,0 +1,113 @@
+/* view.c - strided loops; see view.h. */
+#include "ops/view.h"
+
+#include <string.h>
+
+tn__view tn__view_dense(const tn__shape *shape)
+{
+    tn__view view = {0};
+    int64_t stride = 1;
+    for (int k = shape->rank - 1; k >= 0; k--) {
+        view.stride[k] = stride;
+        stride *= shape->dims[k];
+    }
+    return view;
+}
+
+tn__view tn__view_broadcast(const tn__shape *shape, const tn__shape *onto)
+{
+    tn__view dense = tn__view_dense(shape), view = {0};
+    for (int k = 0; k < shape->rank; k++)
+        if (shape->dims[k] != 1)
+            view.stride[k + onto->rank - shape->rank] = dense.stride[k];
+    return view;
+}
+
+int64_t tn__view_at(const tn__view *view, const int64_t *at, int axes)
+{
+    int64_t offset = view->offset;
+    for (int k = 0; k < axes; k++)
+        offset += at[k] * view->stride[k];
+    return offset;
+}
+
+bool tn__index_next(int64_t *at, const tn__shape *extent, int axes)
+{
+    for (int k = axes - 1; k >= 0; k--) {
+        if (++at[k] < extent->dims[k])
+            return true;
+        at[k] = 0;
+    }
+    return false;
+}
+
+static bool is_empty(const tn__shape *extent)
+{
+    for (int k = 0; k < extent->rank; k++)
+        if (extent->dims[k] == 0)
+            return true;
+    return false;
+}
+
+static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step,
+                     int64_t count, size_t size)
+{
+    if (to_step == 1 && from_step == 1) {
+        memcpy(to, from, (size_t)count * size);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        memcpy(to + i * to_step * (int64_t)size, from + i * from_step * (int64_t)size,
+               size);
+}
+
+void tn__view_copy(void *to, const tn__view *to_view, const void *from,
+                   const tn__view *from_view, const tn__shape *extent, size_t size)
+{
+    if (is_empty(extent))
+        return;
+    int lead = TN__MAX(extent->rank - 1, 0);
+    int64_t row = extent->rank ? extent->dims[lead] : 1;
+    int64_t at[TN__MAX_RANK] = {0};
+    do {
+        char *t = (char *)to + tn__view_at(to_view, at, lead) * (int64_t)size;
+        const char *f =
+            (const char *)from + tn__view_at(from_view, at, lead) * (int64_t)size;
+        copy_row(t, to_view->stride[lead], f, from_view->stride[lead], row, size);
+    } while (tn__index_next(at, extent, lead));
+}
+
+void tn__view_sum(double *to, const tn__view *to_view, const float *from,
+                  const tn__shape *extent)
+{
+    if (is_empty(extent))
+        return;
+    int lead = TN__MAX(extent->rank - 1, 0);
+    int64_t row = extent->rank ? extent->dims[lead] : 1;
+    int64_t step = to_view->stride[lead];
+    int64_t at[TN__MAX_RANK] = {0};
+    do {
+        double *t = to + tn__view_at(to_view, at, lead);
+        for (int64_t i = 0; i < row; i++)
+            t[i * step] += (double)*from++;
+    } while (tn__index_next(at, extent, lead));
+}
+
+tn_status tn__broadcast_shape(tn__shape *out, const tn__shape *a, const tn__shape *b,
+                              tn_error *err)
+{
+    tn__shape shape = {.rank = TN__MAX(a->rank, b->rank)};
+    for (int k = 1; k <= shape.rank; k++) {
+        int64_t m = k <= a->rank ? a->dims[a->rank - k] : 1;
+        int64_t n = k <= b->rank ? b->dims[b->rank - k] : 1;
+        if (m != n && m != 1 && n != 1) {
+            char left[TN__SHAPE_TEXT], right[TN__SHAPE_TEXT];
+            return tn__fail(err, TN_ERROR_MISMATCH, "cannot broadcast %s with %s",
+                            tn__shape_text(left, sizeof left, a),
+                            tn__shape_text(right, sizeof right, b));
+        }
+        shape.dims[shape.rank - k] = m == 1 ? n : m;
+    }
+    *out = shape;
+    return TN_OK;
+}
