@@ -27,6 +27,13 @@ typedef enum tn_support {
                               function */
 } tn_support;
 
+typedef enum tn_features { /* of a neuron, before they are compared */
+    TN_FEATURES_AUTO,     /* activations standardised, weights raw */
+    TN_FEATURES_RAW,      /* as they are */
+    TN_FEATURES_STANDARD  /* activations to mean 0 and variance 1, so that their squared
+                             distance is that of correlation; weights to norm 1 */
+} tn_features;
+
 typedef enum tn_solver { TN_SOLVER_EXACT, TN_SOLVER_SINKHORN } tn_solver;
 
 typedef enum tn_importance { /* mass of a neuron */
@@ -55,6 +62,7 @@ typedef enum tn_recalibrate {
 
 typedef struct tn_fuse_options {
     tn_support support;
+    tn_features features;
     tn_ot_metric metric;
     tn_solver solver;
     tn_ot_sinkhorn_options sinkhorn;

@@ -1,0 +1,161 @@
+/* fusion.h - what the files of this room share: the parents, evidence, plans and maps.
+ *
+ *     features   evidence of which neurons are alike, from weights or from activations
+ *     masses     how much each neuron counts
+ *     solve      evidence and masses -> plan -> map of one group
+ *     average    aligned parents -> one model
+ *     fuse       the order in which all that happens
+ *
+ * All parents are seen over the graph of the reference (see similarity/match.h), so one
+ * value, node or group number means the same in each.
+ */
+#ifndef TN_FUSE_FUSION_H
+#define TN_FUSE_FUSION_H
+
+#include "neurons/map.h"
+#include "stats/stats.h"
+#include "tenon/fuse.h"
+
+typedef struct tn__parent {
+    tn_model *model; /* over the reference's graph, sharing the caller's bytes */
+    tn__groups *groups;
+    tn__map *maps; /* [groups]: onto the reference; zero is the identity */
+} tn__parent;
+
+typedef struct tn__fusion {
+    const tn_fuse_options *options;
+    size_t count, reference;
+    double *weights;      /* [count], sum 1 */
+    tn__parent *parents;  /* [count] */
+    tn__links links;      /* of the shared graph */
+    tn__workers *workers; /* where there is data */
+    float *support;       /* [support_count] images, or NULL */
+    float *calibration;   /* [calibration_count] images, or NULL */
+    size_t support_count, calibration_count;
+} tn__fusion;
+
+/* Validates and prepares; data may be NULL. Borrows models, data and options. */
+tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
+                            size_t count, const tn_dataset *data,
+                            const tn_fuse_options *options, tn_error *err) TN_MUST_USE;
+void tn__fusion_release(tn__fusion *fusion);
+
+/* Inner products between the features of n neurons and those of m: all that any of the
+ * costs needs. Evidence of several layers adds up. */
+typedef struct tn__evidence {
+    size_t n, m;
+    double *dot;   /* [n, m]: x_i . y_j */
+    double *x, *y; /* [n], [m]: |x_i|^2, |y_j|^2 */
+} tn__evidence;
+tn_status tn__evidence_create(tn__evidence *out, size_t n, size_t m,
+                              tn_error *err) TN_MUST_USE;
+void tn__evidence_release(tn__evidence *evidence);
+
+/* --- features_weights.c
+ * --------------------------------------------------------------- */
+
+/* The incoming weights of group g's neurons in parameter `entry`, one row a neuron,
+ * other axes carried by maps onto `target` (NULL: left as they are); a batch norm
+ * behind the layer is folded in, and the bias is the last column. *rows [neurons,
+ * *width] is owned by the caller. */
+typedef struct tn__rows_request {
+    const tn__parent *source;
+    const tn__parent *target; /* of the other axes */
+    const tn__links *links;
+    size_t group, entry;
+} tn__rows_request;
+tn_status tn__layer_rows(double **rows, size_t *width, const tn__rows_request *request,
+                         const tn__map *maps, tn_error *err) TN_MUST_USE;
+/* Whether the entry is a layer's weight: makes the neurons and has more than one axis.
+ */
+bool tn__is_layer_entry(const tn_model *model, const tn__group_entry *entry);
+
+/* Evidence for group g of parent k against the reference, from layers whose inputs are
+ * groups that are solved already (solved[group]). */
+tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
+                               size_t parent, size_t group, const bool *solved,
+                               tn_error *err) TN_MUST_USE;
+
+/* --- features_activations.c
+ * ----------------------------------------------------------- */
+
+/* Co-moments of each parent with the reference on the support images. */
+typedef struct tn__answers {
+    size_t value_count;
+    size_t *values;       /* [value_count]: watched values */
+    tn__comoments *pairs; /* [parents, value_count]; none for the reference */
+    size_t parents;
+} tn__answers;
+tn_status tn__answers_measure(tn__answers *out, const tn__fusion *fusion,
+                              tn_error *err) TN_MUST_USE;
+void tn__answers_release(tn__answers *answers);
+/* Evidence for group g of parent k; *found is false where no watched value carries it.
+ */
+tn_status tn__evidence_activations(tn__evidence *out, bool *found,
+                                   const tn__answers *answers, const tn__fusion *fusion,
+                                   size_t parent, size_t group,
+                                   tn_error *err) TN_MUST_USE;
+
+/* --- masses.c -----------------------------------------------------------------------
+ */
+
+/* Masses (sum 1) of the neurons of group g of a parent, by importance. *masses is owned
+ * by the caller, NULL where they are uniform. */
+tn_status tn__masses(double **masses, const tn__fusion *fusion, size_t parent,
+                     size_t group, tn_error *err) TN_MUST_USE;
+
+/* --- solve.c ------------------------------------------------------------------------
+ */
+
+/* The map [evidence->m, evidence->n] that carries the n neurons onto the m. mu [n] and
+ * nu [m] are masses of sum 1, NULL where uniform. Fills the numbers of *report. */
+tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evidence,
+                    const double *mu, const double *nu, const tn_fuse_options *options,
+                    tn_error *err) TN_MUST_USE;
+
+/* --- average.c ----------------------------------------------------------------------
+ */
+
+/* aligned[0..count) are models over one graph with equal shapes. Their weighted mean
+ * replaces the float parameters of `into`, which may be one of them. */
+tn_status tn__average(tn_model *into, const tn_model *const *aligned,
+                      const double *weights, size_t count, tn_error *err) TN_MUST_USE;
+
+/* --- channels.c ---------------------------------------------------------------------
+ */
+
+/* Which neuron stands in each channel (axis 1) of an activation. */
+typedef struct tn__channels {
+    size_t count;
+    size_t *group;  /* [count], or TN__NONE */
+    size_t *neuron; /* [count] */
+} tn__channels;
+tn_status tn__channels_find(tn__channels *out, const tn__groups *groups, size_t value,
+                            tn_error *err) TN_MUST_USE;
+void tn__channels_release(tn__channels *channels);
+
+/* --- data_free.c --------------------------------------------------------------------
+ */
+
+/* What averaging takes from the variance of each channel, foreseen from weights alone.
+ */
+typedef struct tn__foresight tn__foresight;
+tn_status tn__foresight_create(tn__foresight **out, const tn__fusion *fusion,
+                               const tn_model *const *aligned,
+                               tn_error *err) TN_MUST_USE;
+void tn__foresight_free(tn__foresight *foresight); /* takes NULL */
+/* Puts it back in the averaged model. *layers counts those changed. */
+tn_status tn__foresight_apply(const tn__foresight *foresight, tn_model *fused,
+                              size_t *layers, tn_error *err) TN_MUST_USE;
+
+/* --- goals.c ------------------------------------------------------------------------
+ */
+
+#include "fuse/recalibrate.h"
+
+/* The goals of REPAIR: interpolated means and standard deviations of the aligned
+ * parents for each layer without a norm. *goals [*count] are owned by the caller. */
+tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *fusion,
+                            tn_error *err) TN_MUST_USE;
+
+#endif

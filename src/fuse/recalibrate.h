@@ -1,0 +1,56 @@
+/* recalibrate.h - statistics of a changed network put right.
+ *
+ * Averaged neurons vary less than either parent's, and so do their sums: batch norm
+ * then divides by a variance that is no longer there, and nets without norm fade away
+ * layer by layer. Jordan et al., "REPAIR: REnormalizing Permuted Activations for
+ * Interpolation Repair", ICLR 2023. Both are set right in one sweep in which each layer
+ * sees what is corrected before it. Fusion and pruning use this alike.
+ */
+#ifndef TN_FUSE_RECALIBRATE_H
+#define TN_FUSE_RECALIBRATE_H
+
+#include "base/threads.h"
+#include "graph/model.h"
+
+/* What the output of one layer (Conv or Gemm) should look like. */
+typedef struct tn__goal {
+    size_t node;
+    size_t channels;
+    double *mean, *sd; /* [channels]; sd < 0: leave the channel alone */
+} tn__goal;
+tn_status tn__goal_create(tn__goal *out, size_t node, size_t channels,
+                          tn_error *err) TN_MUST_USE;
+void tn__goals_free(tn__goal *goals, size_t count); /* takes NULL */
+
+/* A layer (Conv or Gemm) whose output can be scaled and shifted by its own parameters,
+ * each channel for itself: no other node reads its weight. */
+typedef struct tn__layer {
+    size_t node, weight;
+    size_t output; /* value */
+    size_t norm;   /* the batch norm behind it, or TN__NONE */
+    int axis;      /* of the channels in the weight */
+} tn__layer;
+/* Whether node n is one. */
+bool tn__layer_of(tn__layer *out, const tn_model *model, const tn__links *links,
+                  size_t node);
+
+/* Channel c of the layer's output becomes scale[c] y + shift[c]: the weight and bias
+ * are changed, and a bias is added where there is none and some shift is not zero. */
+tn_status tn__layer_scale(tn_model *model, const tn__layer *layer, const double *scale,
+                          const double *shift, tn_error *err) TN_MUST_USE;
+
+typedef struct tn__recalibration {
+    bool norms;            /* re-estimate every batch norm's running statistics */
+    const tn__goal *goals; /* [goal_count] */
+    size_t goal_count;
+    tn__workers *workers;
+    const float *images; /* [n, input] */
+    size_t n;
+} tn__recalibration;
+/* Sweeps the images through `model` and changes it. Population statistics of all images
+ * and positions. A factor is 1 where the standard deviation is below 1e-6, and kept
+ * within [0.25, 8]. *layers is the number of norms and goals met. */
+tn_status tn__recalibrate(tn_model *model, size_t *layers, const tn__recalibration *how,
+                          tn_error *err) TN_MUST_USE;
+
+#endif
