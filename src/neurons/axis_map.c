@@ -1,0 +1,371 @@
+/* axis_map.c - joins the maps of the groups that meet on an axis into one. */
+#include "neurons/axis_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- where parameters meet groups ---------------------------------------------------
+ */
+
+static int compare_meetings(const void *x, const void *y)
+{
+    const tn__meeting *a = x, *b = y;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    if (a->axis != b->axis)
+        return a->axis < b->axis ? -1 : 1;
+    return (a->group > b->group) - (a->group < b->group);
+}
+
+static tn_status list_meetings(tn__meeting **out, size_t *count, const tn_model *model,
+                               const tn__groups *groups, tn_error *err)
+{
+    size_t capacity = 0, n = 0;
+    for (size_t g = 0; g < groups->count; g++)
+        capacity += groups->list[g].entry_count;
+    tn__meeting *list = tn__alloc(capacity, sizeof *list);
+    if (!list)
+        return tn__fail_memory(err, capacity * sizeof *list);
+    for (size_t g = 0; g < groups->count; g++) {
+        for (size_t e = 0; e < groups->list[g].entry_count; e++) {
+            const tn__group_entry *entry = &groups->list[g].entries[e];
+            if (tn__value_is_parameter(&model->values[entry->value]))
+                list[n++] = (tn__meeting){entry->value, entry->axis, g, e};
+        }
+    }
+    qsort(list, n, sizeof *list, compare_meetings);
+    *out = list;
+    *count = n;
+    return TN_OK;
+}
+
+tn_status tn__transport_init(tn__transport *t, tn_error *err)
+{
+    if (t->source_groups->count != t->target_groups->count)
+        return tn__fail(err, TN_ERROR_MISMATCH,
+                        "the networks differ in structure: %zu groups and %zu",
+                        t->source_groups->count, t->target_groups->count);
+    tn_status status = list_meetings(&t->meetings[0], &t->meeting_count[0], t->source,
+                                     t->source_groups, err);
+    if (!status)
+        status = list_meetings(&t->meetings[1], &t->meeting_count[1], t->target,
+                               t->target_groups, err);
+    return status;
+}
+
+void tn__transport_release(tn__transport *t)
+{
+    tn__free(t->meetings[0]);
+    tn__free(t->meetings[1]);
+    t->meetings[0] = t->meetings[1] = NULL;
+}
+
+size_t tn__transport_source(const tn__transport *t, size_t v)
+{
+    return t->value_of ? t->value_of[v] : v;
+}
+
+/* The meetings on one axis of a value: *count of them from the pointer on. */
+static const tn__meeting *find_meetings(size_t *count, const tn__transport *t, int side,
+                                        size_t value, int axis)
+{
+    const tn__meeting *list = t->meetings[side];
+    size_t low = 0, high = t->meeting_count[side];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const tn__meeting *m = &list[middle];
+        if (m->value < value || (m->value == value && m->axis < axis))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < t->meeting_count[side] && list[end].value == value &&
+           list[end].axis == axis)
+        end++;
+    *count = end - low;
+    return list + low;
+}
+
+bool tn__transport_meets(const tn__transport *t, size_t v, int axis)
+{
+    size_t count;
+    (void)find_meetings(&count, t, 1, v, axis);
+    return count > 0;
+}
+
+/* --- one axis -----------------------------------------------------------------------
+ */
+
+/* What is needed to join the maps on one axis. */
+typedef struct joint {
+    const tn__transport *t;
+    size_t u, v; /* the parameter in source and in target */
+    int axis;
+    size_t extent[2];
+    const tn__meeting *meeting[2];
+    size_t meetings;
+    bool *covered[2]; /* [extent]: cells that lie in some group */
+    uint32_t *row;    /* [extent of target]: the row that a cell of target becomes */
+    size_t rows;
+} joint;
+
+static const tn__group_entry *entry_of(const joint *j, int side, size_t k)
+{
+    const tn__groups *groups = side ? j->t->target_groups : j->t->source_groups;
+    const tn__meeting *m = &j->meeting[side][k];
+    return &groups->list[m->group].entries[m->entry];
+}
+
+static size_t neurons_of(const joint *j, int side, size_t k)
+{
+    const tn__groups *groups = side ? j->t->target_groups : j->t->source_groups;
+    return groups->list[j->meeting[side][k].group].neurons;
+}
+
+static tn_status mismatch(const joint *j, const char *what, size_t found, size_t wanted,
+                          tn_error *err)
+{
+    return tn__fail(err, TN_ERROR_MISMATCH,
+                    "cannot carry '%s': axis %d has %zu %s, expected %zu",
+                    j->t->target->values[j->v].name, j->axis, found, what, wanted);
+}
+
+static size_t axis_extent(const tn_model *model, const tn__groups *groups, size_t value,
+                          int axis)
+{
+    const tn__shape *shape = &model->values[value].parameter.shape;
+    if (axis < shape->rank)
+        return (size_t)shape->dims[axis];
+    return groups->blocks[value] * (size_t)shape->dims[1];
+}
+
+/* A map that is not needed is not looked at: it may not have been found yet. */
+static tn_status check_map(const joint *j, size_t k, tn_error *err)
+{
+    size_t g = j->meeting[0][k].group;
+    size_t columns = neurons_of(j, 0, k), rows = neurons_of(j, 1, k);
+    const tn__map *map = &j->t->maps[g];
+    bool identity = !map->select && !map->first;
+    if (g == j->t->skip || (identity && rows == columns) ||
+        (!identity && map->rows == rows && map->columns == columns))
+        return TN_OK;
+    return tn__fail(err, TN_ERROR_MISMATCH,
+                    "the map of group '%s' is [%zu, %zu], expected [%zu, %zu]",
+                    j->t->source_groups->list[g].name, map->rows, map->columns, rows,
+                    columns);
+}
+
+static tn_status find_sides(joint *j, tn_error *err)
+{
+    const tn__transport *t = j->t;
+    size_t count;
+    j->extent[0] = axis_extent(t->source, t->source_groups, j->u, j->axis);
+    j->extent[1] = axis_extent(t->target, t->target_groups, j->v, j->axis);
+    j->meeting[0] = find_meetings(&count, t, 0, j->u, j->axis);
+    j->meeting[1] = find_meetings(&j->meetings, t, 1, j->v, j->axis);
+    if (count != j->meetings)
+        return mismatch(j, "groups", count, j->meetings, err);
+    for (size_t k = 0; k < count; k++) {
+        size_t g = j->meeting[0][k].group, h = j->meeting[1][k].group;
+        if (g != h)
+            return mismatch(j, "as the number of a group", g, h, err);
+        if (entry_of(j, 0, k)->repeats != entry_of(j, 1, k)->repeats)
+            return mismatch(j, "cells of each neuron", entry_of(j, 0, k)->repeats,
+                            entry_of(j, 1, k)->repeats, err);
+        tn_status status = check_map(j, k, err);
+        if (status)
+            return status;
+    }
+    return TN_OK;
+}
+
+/* Marks covered cells and numbers the rows: the cells of target in order; where a group
+ * is left alone, its cells of source come first. */
+static tn_status number_rows(joint *j, tn_error *err)
+{
+    bool *alone = tn__alloc(j->extent[1], sizeof *alone);
+    j->row = tn__alloc(j->extent[1], sizeof *j->row);
+    for (int side = 0; side < 2; side++) {
+        j->covered[side] = tn__alloc(j->extent[side], sizeof(bool));
+        if (!alone || !j->row || !j->covered[side]) {
+            tn__free(alone);
+            return tn__fail_memory(err, j->extent[1] * sizeof *j->row);
+        }
+        for (size_t k = 0; k < j->meetings; k++) {
+            const tn__group_entry *entry = entry_of(j, side, k);
+            size_t cells = neurons_of(j, side, k) * entry->repeats;
+            bool skip = j->meeting[side][k].group == j->t->skip;
+            if (side == 0 && skip)
+                j->rows += cells;
+            for (size_t i = 0; i < cells; i++) {
+                j->covered[side][entry->index[i]] = true;
+                if (side == 1 && skip)
+                    alone[entry->index[i]] = true;
+            }
+        }
+    }
+    for (size_t i = 0; i < j->extent[1]; i++)
+        j->row[i] = alone[i] ? UINT32_MAX : (uint32_t)j->rows++;
+    tn__free(alone);
+    return TN_OK;
+}
+
+/* Calls add() for every entry of the joined matrix, row by row of each group. */
+typedef void add_entry(tn__axis_map *map, size_t row, size_t column, double weight);
+
+static void visit_group(const joint *j, size_t k, tn__axis_map *map, add_entry *add)
+{
+    const tn__group_entry *from = entry_of(j, 0, k), *to = entry_of(j, 1, k);
+    size_t r = from->repeats, neurons = neurons_of(j, 1, k);
+    if (j->meeting[0][k].group == j->t->skip) {
+        for (size_t i = 0; i < neurons_of(j, 0, k) * r; i++)
+            add(map, i, from->index[i], 1);
+        return;
+    }
+    const tn__map *m = &j->t->maps[j->meeting[0][k].group];
+    const double *weight = to->role == TN__CONSUMER ? m->in : m->out;
+    for (size_t i = 0; i < neurons; i++) {
+        for (size_t p = 0; p < r; p++) {
+            size_t row = j->row[to->index[i * r + p]];
+            if (!m->first) {
+                size_t chosen = m->select ? m->select[i] : i;
+                add(map, row, from->index[chosen * r + p], 1);
+                continue;
+            }
+            for (size_t e = m->first[i]; e < m->first[i + 1]; e++)
+                add(map, row, from->index[m->column[e] * r + p], weight[e]);
+        }
+    }
+}
+
+/* False where source and target have different numbers of cells that no group covers.
+ */
+static bool visit_frozen(const joint *j, tn__axis_map *map, add_entry *add)
+{
+    size_t s = 0, t = 0;
+    for (;; s++, t++) {
+        while (s < j->extent[0] && j->covered[0][s])
+            s++;
+        while (t < j->extent[1] && j->covered[1][t])
+            t++;
+        if (s >= j->extent[0] || t >= j->extent[1])
+            return s >= j->extent[0] && t >= j->extent[1];
+        add(map, j->row[t], s, 1);
+    }
+}
+
+static void count_entry(tn__axis_map *map, size_t row, size_t column, double weight)
+{
+    (void)column;
+    (void)weight;
+    map->first[row + 1]++;
+}
+
+/* first[row] goes from the beginning of the row to its end. */
+static void put_entry(tn__axis_map *map, size_t row, size_t column, double weight)
+{
+    size_t e = map->first[row]++;
+    map->column[e] = (uint32_t)column;
+    map->weight[e] = weight;
+}
+
+static bool visit_all(const joint *j, tn__axis_map *map, add_entry *add)
+{
+    for (size_t k = 0; k < j->meetings; k++)
+        visit_group(j, k, map, add);
+    return visit_frozen(j, map, add);
+}
+
+static tn_status fill(tn__axis_map *map, const joint *j, tn_error *err)
+{
+    map->rows = j->rows;
+    map->columns = j->extent[0];
+    map->first = tn__alloc(map->rows + 1, sizeof *map->first);
+    if (!map->first)
+        return tn__fail_memory(err, (map->rows + 1) * sizeof *map->first);
+    if (!visit_all(j, map, count_entry))
+        return mismatch(j, "cells", j->extent[0], j->extent[1], err);
+    for (size_t i = 0; i < map->rows; i++)
+        map->first[i + 1] += map->first[i];
+    size_t entries = map->first[map->rows];
+    map->column = tn__alloc(entries, sizeof *map->column);
+    map->weight = tn__alloc(entries, sizeof *map->weight);
+    if (!map->column || !map->weight)
+        return tn__fail_memory(err, entries * sizeof *map->weight);
+    (void)visit_all(j, map, put_entry);
+    memmove(map->first + 1, map->first, map->rows * sizeof *map->first);
+    map->first[0] = 0;
+    return TN_OK;
+}
+
+/* Notes whether the map only gathers; the identity is emptied. */
+static void classify(tn__axis_map *map)
+{
+    bool identity = map->rows == map->columns;
+    map->gather = map->first[map->rows] == map->rows;
+    for (size_t i = 0; i < map->rows && map->gather; i++) {
+        map->gather = map->first[i] == i && map->weight[i] == 1;
+        identity &= map->column[i] == i;
+    }
+    if (map->gather && identity)
+        tn__axis_map_release(map);
+}
+
+tn_status tn__axis_map_create(tn__axis_map *out, const tn__transport *t, size_t v,
+                              int axis, tn_error *err)
+{
+    joint j = {.t = t, .u = tn__transport_source(t, v), .v = v, .axis = axis};
+    tn__axis_map map = {0};
+    tn_status status = find_sides(&j, err);
+    if (status)
+        return status;
+    if (j.meetings == 0) {
+        if (j.extent[0] != j.extent[1])
+            return mismatch(&j, "cells", j.extent[0], j.extent[1], err);
+        *out = map;
+        return TN_OK;
+    }
+    if ((status = number_rows(&j, err)) != TN_OK ||
+        (status = fill(&map, &j, err)) != TN_OK)
+        goto done;
+    classify(&map);
+    *out = map;
+    map = (tn__axis_map){0};
+done:
+    tn__axis_map_release(&map);
+    tn__free(j.row);
+    tn__free(j.covered[0]);
+    tn__free(j.covered[1]);
+    return status;
+}
+
+tn_status tn__axis_map_entry(tn__axis_map *out, const tn__group_entry *entry,
+                             size_t neurons, size_t extent, tn_error *err)
+{
+    size_t rows = neurons * entry->repeats;
+    tn__axis_map map = {.rows = rows, .columns = extent};
+    map.first = tn__alloc(rows + 1, sizeof *map.first);
+    map.column = tn__alloc(rows, sizeof *map.column);
+    map.weight = tn__alloc(rows, sizeof *map.weight);
+    if (!map.first || !map.column || !map.weight) {
+        tn__axis_map_release(&map);
+        return tn__fail_memory(err, (rows + 1) * sizeof *map.first);
+    }
+    for (size_t i = 0; i < rows; i++) {
+        map.first[i + 1] = i + 1;
+        map.column[i] = entry->index[i];
+        map.weight[i] = 1;
+    }
+    classify(&map);
+    *out = map;
+    return TN_OK;
+}
+
+void tn__axis_map_release(tn__axis_map *map)
+{
+    tn__free(map->first);
+    tn__free(map->column);
+    tn__free(map->weight);
+    *map = (tn__axis_map){0};
+}

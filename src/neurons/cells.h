@@ -1,0 +1,71 @@
+/* cells.h - the indices of every axis of every value, and which of them are one neuron.
+ *
+ * A cell is a (value, axis, index), numbered in that order. The coupling rules of the
+ * operators tie cells; tied cells are united in a disjoint-set forest, whose classes
+ * are the neurons. Classes that hold a cell which may not move are frozen. This file
+ * knows no operator: it calls the rules and hears what they say.
+ */
+#ifndef TN_NEURONS_CELLS_H
+#define TN_NEURONS_CELLS_H
+
+#include "ops/op.h"
+
+/* More cells than this are refused: cell numbers are 32 bits, and so much memory is a
+ * mistake. */
+#define TN__CELLS_MAX ((size_t)1 << 28)
+
+/* Where the content of a value comes from. */
+typedef enum tn__nature {
+    TN__ACTIVATION, /* from the inputs of the graph */
+    TN__LEARNED,    /* from float parameters alone */
+    TN__FIXED       /* from neither: masks, tables, shapes */
+} tn__nature;
+
+/* Slot: an axis of a value. A value of rank r has r + 1 slots, the last of which is
+ * axis `rank` of op.h and empty unless the value is the weight of a grouped
+ * convolution. */
+typedef struct tn__cells {
+    size_t value_count, slot_count, count;
+    size_t *first_slot;   /* [values + 1] */
+    uint32_t *first_cell; /* [slots + 1] */
+    uint32_t *parent;     /* [cells]: the forest; a root is its own parent */
+    uint32_t *size;       /* [cells]: of roots: cells of the class */
+    const char **reason;  /* [cells]: of roots: why frozen, or NULL */
+    tn__role *role;       /* [slots] */
+    uint32_t *heard;      /* [slots]: 1 + the last node whose rule spoke of the slot */
+    tn__nature *nature;   /* [values] */
+    size_t *blocks; /* [values]: groups of the convolution that reads it; else 1 */
+} tn__cells;
+
+/* One call of a rule's tie, seen from outside. */
+typedef struct tn__tie {
+    size_t node;
+    int operand[2];
+    size_t value[2];
+    size_t slot[2];
+    uint32_t cell[2];
+} tn__tie;
+typedef void tn__tie_listener(void *user, const tn__tie *tie);
+
+/* Numbers the cells and unites what the rules tie. TN_ERROR_UNSUPPORTED where a node
+ * has no rule. Release also after failure of nothing but this: on failure *out is
+ * empty. */
+tn_status tn__cells_create(tn__cells *out, const tn_model *model,
+                           const tn__shapes *shapes, tn_error *err) TN_MUST_USE;
+void tn__cells_release(tn__cells *cells);
+
+/* Has the rules say everything once more, to `listener`. */
+tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
+                           const tn__shapes *shapes, tn__tie_listener *listener,
+                           void *user, tn_error *err) TN_MUST_USE;
+
+/* The root of a cell's class. */
+uint32_t tn__cells_find(tn__cells *cells, uint32_t cell);
+/* Why a cell may not move, or NULL. */
+const char *tn__cells_reason(tn__cells *cells, uint32_t cell);
+
+/* Whether the rules spoke of axis `rank` of a value: blocks of its rows then read
+ * different neurons. */
+bool tn__cells_blocked(const tn__cells *cells, size_t value);
+
+#endif

@@ -1,0 +1,208 @@
+/* toys.h - small networks made by hand, and random content for any network. */
+#ifndef TN_TESTS_NEURONS_TOYS_H
+#define TN_TESTS_NEURONS_TOYS_H
+
+#include "test.h"
+
+#include "base/rng.h"
+#include "graph/model.h"
+#include "neurons/groups.h"
+
+#define DIMS(...)                                                                      \
+    (const int64_t[]){__VA_ARGS__},                                                    \
+        (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#define VALUES(...)                                                                    \
+    (const size_t[]){__VA_ARGS__},                                                     \
+        (sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t))
+
+static inline tn_model *toy_create(void)
+{
+    tn_model *model = NULL;
+    assert_ok(tn__model_create(&model, "toy", err));
+    return model;
+}
+
+static inline size_t toy_input(tn_model *model, const int64_t *dims, int rank)
+{
+    size_t value;
+    assert_ok(tn__model_add_input(&value, model, "input", TN_F32, rank, dims, err));
+    return value;
+}
+
+/* A parameter of standard normal elements over sqrt(fan in); vectors are in [0.5, 1.5),
+ * so that they may be variances. */
+static inline size_t toy_parameter(tn_model *model, const char *name,
+                                   const int64_t *dims, int rank)
+{
+    tn__tensor tensor = {0};
+    tn__rng rng;
+    size_t value, count = 1;
+    assert_ok(tn__tensor_create(&tensor, TN_F32, rank, dims, err));
+    tn__rng_seed(&rng, model->value_count + 1, 7);
+    for (int a = 0; a < rank; a++)
+        count *= (size_t)dims[a];
+    double scale = rank > 1 ? sqrt((double)dims[0] / (double)count) : 0;
+    for (size_t i = 0; i < count; i++)
+        tn__tensor_f32(&tensor)[i] = rank > 1 ? (float)(scale * tn__rng_normal(&rng))
+                                              : (float)(0.5 + tn__rng_uniform(&rng));
+    assert_ok(tn__model_add_parameter(&value, model, name, &tensor, err));
+    tn__tensor_release(&tensor);
+    return value;
+}
+
+static inline size_t toy_integers(tn_model *model, const char *name,
+                                  const int64_t *list, int count)
+{
+    tn__tensor tensor = {0};
+    size_t value;
+    void *data;
+    assert_ok(tn__tensor_create(&tensor, TN_I64, 1, (const int64_t[]){count}, err));
+    assert_ok(tn__tensor_write(&tensor, &data, err));
+    memcpy(data, list, (size_t)count * sizeof *list);
+    assert_ok(tn__model_add_parameter(&value, model, name, &tensor, err));
+    tn__tensor_release(&tensor);
+    return value;
+}
+
+/* Appends a node with one output, called `name`, and returns the output. */
+static inline size_t toy_node(tn_model *model, const char *type, const char *name,
+                              const size_t *inputs, size_t count)
+{
+    size_t node, output;
+    char text[64];
+    snprintf(text, sizeof text, "%s_out", name);
+    assert_ok(tn__model_add_value(&output, model, text, err));
+    assert_ok(
+        tn__model_add_node(&node, model, type, name, count, inputs, 1, &output, err));
+    return output;
+}
+
+static inline void toy_int(tn_model *model, const char *name, int64_t i)
+{
+    assert_ok(tn__node_set_int(&model->nodes[model->node_count - 1], name, i, err));
+}
+
+static inline void toy_ints(tn_model *model, const char *name, const int64_t *ints,
+                            int count)
+{
+    assert_ok(tn__node_set_ints(&model->nodes[model->node_count - 1], name,
+                                (size_t)count, ints, err));
+}
+
+/* A convolution 3x3 with padding 1, without bias. */
+static inline size_t toy_conv(tn_model *model, const char *name, size_t x, int64_t out,
+                              int64_t in, int64_t groups)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s.weight", name);
+    size_t w = toy_parameter(model, text, DIMS(out, in / groups, 3, 3));
+    size_t y = toy_node(model, "Conv", name, VALUES(x, w));
+    toy_int(model, "group", groups);
+    toy_ints(model, "kernel_shape", DIMS(3, 3));
+    toy_ints(model, "pads", DIMS(1, 1, 1, 1));
+    return y;
+}
+
+/* y = x W^T + b */
+static inline size_t toy_linear(tn_model *model, const char *name, size_t x,
+                                int64_t out, int64_t in)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s.weight", name);
+    size_t w = toy_parameter(model, text, DIMS(out, in));
+    snprintf(text, sizeof text, "%s.bias", name);
+    size_t b = toy_parameter(model, text, DIMS(out));
+    size_t y = toy_node(model, "Gemm", name, VALUES(x, w, b));
+    toy_int(model, "transB", 1);
+    return y;
+}
+
+static inline size_t toy_relu(tn_model *model, const char *name, size_t x)
+{
+    return toy_node(model, "Relu", name, VALUES(x));
+}
+
+static inline size_t toy_flatten(tn_model *model, size_t x)
+{
+    return toy_node(model, "Flatten", "flatten", VALUES(x));
+}
+
+static inline tn_model *toy_finish(tn_model *model, size_t output)
+{
+    assert_ok(tn__model_add_output(model, output, err));
+    assert_ok(tn__model_check(model, err));
+    return model;
+}
+
+/* 6 inputs, two hidden layers of 5 and 4, 3 outputs. */
+static inline tn_model *toy_mlp(void)
+{
+    tn_model *model = toy_create();
+    size_t x = toy_input(model, DIMS(-1, 6));
+    x = toy_relu(model, "relu1", toy_linear(model, "fc1", x, 5, 6));
+    x = toy_relu(model, "relu2", toy_linear(model, "fc2", x, 4, 5));
+    return toy_finish(model, toy_linear(model, "fc3", x, 3, 4));
+}
+
+/* Gives every float parameter random content that hides no error: biases, scales and
+ * running statistics are neither 0 nor 1. */
+static inline void toy_randomise(tn_model *model, uint64_t seed)
+{
+    for (size_t v = 0; v < model->value_count; v++) {
+        tn__tensor *tensor = &model->values[v].parameter;
+        tn__rng rng;
+        void *data;
+        if (tensor->dtype != TN_F32 || tensor->shape.rank != 1)
+            continue;
+        tn__rng_seed(&rng, seed, v);
+        assert_ok(tn__tensor_write(tensor, &data, err));
+        for (size_t i = 0; i < tn__tensor_count(tensor); i++)
+            ((float *)data)[i] = (float)(0.5 + tn__rng_uniform(&rng));
+    }
+}
+
+static inline tn__groups *toy_groups(const tn_model *model)
+{
+    tn__groups *groups = NULL;
+    assert_ok(tn__groups_find(&groups, model, err));
+    return groups;
+}
+
+/* The group called `name`, which must be there. */
+static inline size_t toy_find_group(const tn__groups *groups, const char *name)
+{
+    for (size_t g = 0; g < groups->count; g++)
+        if (strcmp(groups->list[g].name, name) == 0)
+            return g;
+    fail_msg("there is no group '%s'", name);
+    return 0;
+}
+
+/* The entry of a group on an axis of a value, which must be there. */
+static inline size_t toy_find_entry(const tn_model *model, const tn__group *group,
+                                    const char *name, int axis)
+{
+    for (size_t e = 0; e < group->entry_count; e++)
+        if (strcmp(model->values[group->entries[e].value].name, name) == 0 &&
+            group->entries[e].axis == axis)
+            return e;
+    fail_msg("group '%s' is not on axis %d of '%s'", group->name, axis, name);
+    return 0;
+}
+
+/* Both models have the same bytes in every parameter. */
+static inline bool toy_same_parameters(const tn_model *a, const tn_model *b)
+{
+    for (size_t v = 0; v < a->value_count; v++) {
+        const tn__tensor *x = &a->values[v].parameter, *y = &b->values[v].parameter;
+        if (x->dtype != y->dtype)
+            return false;
+        if (x->dtype != TN_UNDEFINED &&
+            (!tn__shape_equal(&x->shape, &y->shape) ||
+             memcmp(tn__tensor_data(x), tn__tensor_data(y), tn__tensor_bytes(x)) != 0))
+            return false;
+    }
+    return true;
+}
+
+#endif
