@@ -19,7 +19,8 @@
 
 #define REDRAW_SECONDS 0.1
 #define PLAIN_SECONDS 5.0
-#define BAR_CELLS 20
+#define BAR_CELLS_MIN 4
+#define BAR_CELLS_MAX 30
 
 static volatile sig_atomic_t interrupted;
 
@@ -71,9 +72,9 @@ static void append_rate(char *text, const tn_progress *p)
 static void append_scores(char *text, const tn_progress *p)
 {
     if (isfinite(p->loss))
-        append(text, "  loss %.4f", p->loss);
+        append(text, "  loss %.3f", p->loss);
     if (isfinite(p->accuracy))
-        append(text, "  accuracy %.2f %%", 100 * p->accuracy);
+        append(text, "  %.1f %%", 100 * p->accuracy);
 }
 
 static void append_time(char *text, double seconds)
@@ -92,27 +93,40 @@ static double share_done(const tn_progress *p)
     return p->done >= p->total ? 1 : p->done / p->total;
 }
 
-static void compose_bar(char *text, const tn_progress *p)
+/* The bar takes the room that the words leave, within reason. */
+static void append_bar(char *text, double share, size_t room)
 {
+    char bar[BAR_CELLS_MAX + 1];
+    size_t cells = room > BAR_CELLS_MAX ? BAR_CELLS_MAX : room;
+    if (cells < BAR_CELLS_MIN)
+        cells = BAR_CELLS_MIN;
+    size_t full = (size_t)(share * (double)cells);
+    memset(bar, '#', full);
+    memset(bar + full, '-', cells - full);
+    bar[cells] = 0;
+    append(text, "  [%s]", bar);
+}
+
+static void compose_bar(char *text, const tn_progress *p, size_t width)
+{
+    char words[CLI_PROGRESS_TEXT] = "";
     double share = share_done(p);
-    append(text, "%s", p->stage);
-    if (isfinite(share)) {
-        char bar[BAR_CELLS + 1];
-        size_t full = (size_t)(share * BAR_CELLS);
-        memset(bar, '#', full);
-        memset(bar + full, '-', BAR_CELLS - full);
-        bar[BAR_CELLS] = 0;
-        append(text, "  [%s] %3.0f %%", bar, floor(100 * share));
-    } else if (p->done > 0 && p->unit) {
-        append(text, "  %.0f %s", p->done, p->unit);
-    }
-    append_rate(text, p);
-    append_scores(text, p);
+    if (isfinite(share))
+        append(words, " %3.0f %%", floor(100 * share));
+    else if (p->done > 0 && p->unit)
+        append(words, "  %.0f %s", p->done, p->unit);
+    append_rate(words, p);
+    append_scores(words, p);
     if (share > 0 && p->seconds > 0.5) {
-        append(text, "  ");
-        append_time(text, p->seconds * (1 - share) / share);
-        append(text, " left");
+        append(words, "  ");
+        append_time(words, p->seconds * (1 - share) / share);
+        append(words, " left");
     }
+    size_t taken = strlen(p->stage) + strlen(words) + strlen("  []");
+    append(text, "%s", p->stage);
+    if (isfinite(share))
+        append_bar(text, share, width > taken ? width - taken : 0);
+    append(text, "%s", words);
 }
 
 /* "epoch 3 of 10: 43 %  ..." on the way, without the percentage at the end. */
@@ -123,7 +137,10 @@ static void compose_line(char *text, const tn_progress *p, bool ended)
     if (!ended && isfinite(share))
         append(text, " %.0f %%", floor(100 * share));
     append_rate(text, p);
-    append_scores(text, p);
+    if (isfinite(p->loss))
+        append(text, "  loss %.4f", p->loss);
+    if (isfinite(p->accuracy))
+        append(text, "  accuracy %.2f %%", 100 * p->accuracy);
     append(text, "  ");
     append_time(text, p->seconds);
 }
@@ -187,7 +204,7 @@ static int on_progress(void *user, const tn_progress *p)
         return interrupted;
     char text[CLI_PROGRESS_TEXT] = "";
     if (progress->terminal) {
-        compose_bar(text, p);
+        compose_bar(text, p, columns() - 1);
         draw(progress, text);
     } else if (!(p->done >= p->total)) {
         compose_line(text, p, false);
