@@ -1,0 +1,23 @@
+/* loss.h - softmax cross-entropy with label smoothing, and its gradient. */
+#ifndef TN_TRAIN_LOSS_H
+#define TN_TRAIN_LOSS_H
+
+#include "engine/engine.h"
+
+/* What tn__cross_entropy() needs as `user`. */
+typedef struct tn__cross_entropy_job {
+    size_t classes;        /* K, outputs of the model */
+    double smoothing;      /* in [0, 1) */
+    size_t images;         /* of the whole step */
+    const int32_t *labels; /* [images], each below K */
+    size_t shard;          /* images of each call */
+    size_t *correct;       /* [images / shard]: filled in */
+} tn__cross_entropy_job;
+
+/* A tn__loss: the part of the step's mean cross-entropy against targets
+ * (1 - smoothing) onehot + smoothing / K. Safe from several threads, for different
+ * shards. */
+tn_status tn__cross_entropy(void *user, float *dlogits, double *loss,
+                            const float *logits, size_t first, size_t n, tn_error *err);
+
+#endif

@@ -1,0 +1,319 @@
+/* train.c - tn_train(): the loop.
+ *
+ * An epoch is a run of batches; a batch is one step of the engine (forward, loss,
+ * backward) and one of the optimiser. After each epoch the images held out are judged
+ * by a second engine in inference, and the best model is kept. What is random comes
+ * from the seed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data/batches.h"
+#include "eval/fit.h"
+#include "eval/metrics.h"
+#include "eval/stream.h"
+#include "tensor/linalg.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+#include "train/train_options.h"
+
+/* The stream of the seed that chooses the images held out; those of batches.c begin at
+ * 0 and at 2^63. */
+#define HOLDOUT_STREAM ((uint64_t)1 << 62)
+
+typedef struct trainer {
+    const tn_model *start;
+    const tn_dataset *data;
+    const tn_train_options *options;
+    const tn_observer *observer;
+    tn__workers *workers;
+    tn__engine *engine; /* trains */
+    tn__engine *judge;  /* infers, for the images held out; NULL without */
+    tn__sgd *sgd;
+    tn__batches *batches;
+    uint32_t *order; /* [images]: those trained on, then those held out */
+    size_t trained, held;
+    tn__cross_entropy_job job;
+    tn_model *result; /* owned: of the best epoch so far */
+    tn_train_report report;
+    double stepping; /* seconds spent in steps */
+    size_t stepped;  /* images */
+} trainer;
+
+/* Sums over the images of an epoch. */
+typedef struct epoch_sums {
+    size_t epoch; /* from 0 */
+    size_t images, correct;
+    double loss; /* times images */
+    double start;
+} epoch_sums;
+
+static void trainer_release(trainer *t)
+{
+    tn__batches_free(t->batches);
+    tn__sgd_free(t->sgd);
+    tn__engine_free(t->judge);
+    tn__engine_free(t->engine);
+    tn__workers_free(t->workers);
+    tn_model_free(t->result);
+    tn__free(t->order);
+    tn__free(t->job.correct);
+}
+
+/* --- setting up ---------------------------------------------------------------------
+ */
+
+static tn_status hold_out(trainer *t, tn_error *err)
+{
+    const tn_train_options *o = t->options;
+    size_t images = tn_dataset_count(t->data);
+    tn__rng rng;
+    t->held = (size_t)floor(o->holdout * (double)images + 0.5);
+    t->trained = images - t->held;
+    if (o->holdout > 0 && t->held == 0)
+        return tn__fail(err, TN_ERROR_MISMATCH, "holdout = %g of %zu images is none",
+                        o->holdout, images);
+    if (t->trained < o->batch)
+        return tn__fail(err, TN_ERROR_MISMATCH,
+                        "batch = %zu, but the data has only %zu images to train on",
+                        o->batch, t->trained);
+    t->order = tn__alloc(images, sizeof *t->order);
+    if (!t->order)
+        return tn__fail_memory(err, images * sizeof *t->order);
+    if (t->held) {
+        tn__rng_seed(&rng, o->seed, HOLDOUT_STREAM);
+        tn__rng_permutation(&rng, t->order, images);
+    } else {
+        for (size_t i = 0; i < images; i++)
+            t->order[i] = (uint32_t)i;
+    }
+    return TN_OK;
+}
+
+static tn_status make_engines(trainer *t, tn_error *err)
+{
+    tn__blas_single_threaded();
+    tn_status status = tn__workers_create(&t->workers, t->options->threads, err);
+    if (status)
+        return status;
+    tn__engine_options options = {
+        .workers = t->workers, .shard = (int64_t)t->options->shard, .training = true};
+    status = tn__engine_create(&t->engine, t->start, &options, err);
+    if (status)
+        return status;
+    if ((status = tn__check_fit(t->engine, t->start, t->data, err)) != TN_OK)
+        return status;
+    options.training = false;
+    return t->held ? tn__engine_create(&t->judge, t->start, &options, err) : TN_OK;
+}
+
+static tn_status check_padding(const trainer *t, tn_error *err)
+{
+    int64_t shape[3];
+    tn_dataset_shape(shape, t->data);
+    int64_t side = TN__MIN(shape[1], shape[2]);
+    if (t->options->augment_pad < (size_t)side)
+        return TN_OK;
+    return tn__fail(err, TN_ERROR_ARGUMENT,
+                    "augment_pad = %zu, expected less than the images' side %lld",
+                    t->options->augment_pad, (long long)side);
+}
+
+static tn_status set_up(trainer *t, tn_error *err)
+{
+    const tn_train_options *o = t->options;
+    tn__sgd_rule rule = {o->momentum, o->weight_decay, o->nesterov};
+    tn__augment augment = {o->augment_pad, o->augment_flip};
+    tn_status status = tn__train_options_check(o, err);
+    if (status || (status = check_padding(t, err)) != TN_OK ||
+        (status = hold_out(t, err)) != TN_OK ||
+        (status = make_engines(t, err)) != TN_OK)
+        return status;
+    t->job = (tn__cross_entropy_job){.classes = tn__engine_output_count(t->engine),
+                                     .smoothing = o->label_smoothing,
+                                     .images = o->batch,
+                                     .shard = o->shard};
+    t->job.correct = tn__alloc(o->batch / o->shard, sizeof *t->job.correct);
+    if (!t->job.correct)
+        return tn__fail_memory(err, o->batch / o->shard * sizeof *t->job.correct);
+    if ((status = tn__model_clone(&t->result, t->start, err)) != TN_OK ||
+        (status = tn__sgd_create(&t->sgd, t->engine, t->start, t->workers, &rule,
+                                 err)) != TN_OK)
+        return status;
+    return tn__batches_create(&t->batches, t->data, t->order, t->trained, o->batch,
+                              &augment, o->seed, err);
+}
+
+/* --- an epoch -----------------------------------------------------------------------
+ */
+
+static tn_status step(trainer *t, epoch_sums *sums, const float *images,
+                      const int32_t *labels, tn_error *err)
+{
+    const tn_train_options *o = t->options;
+    size_t per_epoch = tn__batches_per_epoch(t->batches);
+    size_t at = sums->images / o->batch;
+    double rate = tn__schedule_rate(o, sums->epoch * per_epoch + at, per_epoch);
+    double loss = 0;
+    t->job.labels = labels;
+    tn_status status =
+        tn__engine_step(t->engine, &loss, images, o->batch, tn__cross_entropy, &t->job,
+                        o->norm_momentum, err);
+    if (status)
+        return status;
+    if (!isfinite(loss))
+        return tn__fail(
+            err, TN_ERROR_NUMERIC,
+            "the loss is %g at epoch %zu, step %zu: lower the learning rate "
+            "(learning_rate = %g)",
+            loss, sums->epoch + 1, at + 1, o->learning_rate);
+    sums->images += o->batch;
+    sums->loss += loss * (double)o->batch;
+    for (size_t s = 0; s < o->batch / o->shard; s++)
+        sums->correct += t->job.correct[s];
+    return tn__sgd_step(t->sgd, rate, err);
+}
+
+static tn_status report_progress(const trainer *t, const epoch_sums *sums,
+                                 tn_error *err)
+{
+    char stage[64];
+    double images = (double)sums->images;
+    snprintf(stage, sizeof stage, "epoch %zu of %zu", sums->epoch + 1,
+             t->options->epochs);
+    tn_progress progress = {
+        .stage = stage,
+        .done = images,
+        .total = (double)(tn__batches_per_epoch(t->batches) * t->options->batch),
+        .unit = "images",
+        .loss = sums->loss / images,
+        .accuracy = (double)sums->correct / images,
+        .seconds = tn__seconds() - sums->start};
+    return tn__report(t->observer, &progress, err);
+}
+
+static tn_status run_batches(trainer *t, epoch_sums *sums, tn_error *err)
+{
+    const float *images = NULL;
+    const int32_t *labels = NULL;
+    tn_status status = tn__batches_begin(t->batches, sums->epoch, err);
+    while (!status) {
+        status = tn__batches_next(t->batches, &images, &labels, err);
+        if (status || !images)
+            break;
+        if ((status = step(t, sums, images, labels, err)) == TN_OK)
+            status = report_progress(t, sums, err);
+    }
+    t->stepping += tn__seconds() - sums->start;
+    t->stepped += sums->images;
+    return status;
+}
+
+/* --- the images held out ------------------------------------------------------------
+ */
+
+static void copy_parameters(tn__engine *to, tn__engine *from, size_t values)
+{
+    for (size_t v = 0; v < values; v++) {
+        size_t count = tn__engine_parameter_count(from, v);
+        if (count)
+            memcpy(tn__engine_parameter(to, v), tn__engine_parameter(from, v),
+                   count * sizeof(float));
+    }
+    tn__engine_touch(to);
+}
+
+typedef struct judgement {
+    size_t classes, correct;
+} judgement;
+
+static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error *err)
+{
+    judgement *j = user;
+    for (size_t i = 0; i < stretch->images; i++) {
+        const float *logits = stretch->logits[0] + i * j->classes;
+        if (!tn__all_finite(logits, j->classes))
+            return tn__fail(err, TN_ERROR_NUMERIC,
+                            "an output is not finite on the images held out: lower the "
+                            "learning rate");
+        j->correct += tn__largest_f32(logits, j->classes) == (size_t)stretch->labels[i];
+    }
+    return TN_OK;
+}
+
+/* Keeps the model where it is better than all before on the images held out; without
+ * any, that of the last epoch. */
+static tn_status keep_best(trainer *t, size_t epoch, tn_error *err)
+{
+    judgement j = {.classes = t->job.classes};
+    if (!t->held)
+        return epoch + 1 == t->options->epochs
+                   ? tn__engine_store(t->engine, t->result, err)
+                   : TN_OK;
+    copy_parameters(t->judge, t->engine, t->start->value_count);
+    tn__stream stream = {.engines = &t->judge,
+                         .count = 1,
+                         .data = t->data,
+                         .index = t->order + t->trained,
+                         .index_count = t->held};
+    tn_status status = tn__stream_run(&stream, judge_stretch, &j, err);
+    if (status)
+        return status;
+    double accuracy = (double)j.correct / (double)t->held;
+    tn__log(t->observer, 1, "epoch %zu of %zu: %.2f %% of the images held out",
+            epoch + 1, t->options->epochs, 100 * accuracy);
+    if (t->report.best_epoch && accuracy <= t->report.holdout_accuracy)
+        return TN_OK;
+    t->report.best_epoch = epoch + 1;
+    t->report.holdout_accuracy = accuracy;
+    return tn__engine_store(t->engine, t->result, err);
+}
+
+static tn_status run_epochs(trainer *t, tn_error *err)
+{
+    tn_status status = TN_OK;
+    for (size_t epoch = 0; epoch < t->options->epochs && !status; epoch++) {
+        epoch_sums sums = {.epoch = epoch, .start = tn__seconds()};
+        if ((status = run_batches(t, &sums, err)) != TN_OK)
+            return status;
+        double images = (double)sums.images;
+        t->report.epochs = epoch + 1;
+        t->report.loss = sums.loss / images;
+        t->report.accuracy = (double)sums.correct / images;
+        tn__log(t->observer, 1,
+                "epoch %zu of %zu: loss %.4f, accuracy %.2f %%, %.0f "
+                "images/s",
+                epoch + 1, t->options->epochs, t->report.loss, 100 * t->report.accuracy,
+                images / (tn__seconds() - sums.start));
+        status = keep_best(t, epoch, err);
+    }
+    return status;
+}
+
+tn_status tn_train(tn_model **out, tn_train_report *report, const tn_model *start,
+                   const tn_dataset *data, const tn_train_options *options,
+                   const tn_observer *observer, tn_error *err)
+{
+    static const tn_train_options usual = TN_TRAIN_OPTIONS_INIT;
+    trainer t = {.start = start,
+                 .data = data,
+                 .options = options ? options : &usual,
+                 .observer = observer,
+                 .report = {.holdout_accuracy = (double)NAN}};
+    double begun = tn__seconds();
+    tn_status status = set_up(&t, err);
+    if (!status)
+        status = run_epochs(&t, err);
+    if (!status) {
+        t.report.seconds = tn__seconds() - begun;
+        t.report.images_per_second = (double)t.stepped / t.stepping;
+        if (report)
+            *report = t.report;
+        *out = t.result;
+        t.result = NULL;
+    }
+    trainer_release(&t);
+    return status;
+}
