@@ -55,6 +55,7 @@ static void rows_release(rows *r)
         tn__tensor_release(&r->weight[k]);
     tn__free(r->weight);
     tn__free(r->x);
+    *r = (rows){0};
 }
 
 static tn_status rows_create(rows *r, const tn_model *const *aligned, size_t parents,
