@@ -1,6 +1,6 @@
 /* base.h - errors, checked arithmetic and memory, for every room.
  *
- * tn__fail() is the only way an error is made. Sizes that come from outside go through
+ * tn__fail() is how every error is made. Sizes that come from outside go through
  * tn__mul() and tn__add(), which fail instead of wrapping. tn__alloc() zeroes, and
  * fails at the k-th call when a test asks for it.
  */
@@ -19,16 +19,23 @@
 #define TN__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define TN__MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* Fills err (may be NULL) and returns code. */
-tn_status tn__fail(tn_error *err, tn_status code, const char *format, ...)
+/* Fills err (may be NULL); the value is `code`, which stands in the macro so that the
+ * compiler sees that a failure is one. */
+#define tn__fail(err, code, ...) (tn__error_set((err), (code), __VA_ARGS__), (code))
+void tn__error_set(tn_error *err, tn_status code, const char *format, ...)
     TN__PRINTF(3, 4);
 
-/* Puts "prefix: " before the message already in err; returns err's code or `code`. */
-tn_status tn__fail_in(tn_error *err, tn_status code, const char *format, ...)
+/* Puts "prefix: " before the message already in err; the value is `code`. */
+#define tn__fail_in(err, code, ...)                                                    \
+    (tn__error_prefix((err), (code), __VA_ARGS__), (code))
+void tn__error_prefix(tn_error *err, tn_status code, const char *format, ...)
     TN__PRINTF(3, 4);
 
 /* Fails with TN_ERROR_MEMORY, naming how much was wanted. */
-tn_status tn__fail_memory(tn_error *err, size_t bytes);
+static inline tn_status tn__fail_memory(tn_error *err, size_t bytes)
+{
+    return tn__fail(err, TN_ERROR_MEMORY, "out of memory: %zu bytes wanted", bytes);
+}
 
 /* Sends a formatted line to observer->log, where there is one. */
 void tn__log(const tn_observer *observer, int level, const char *format, ...)

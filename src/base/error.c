@@ -12,7 +12,7 @@ static void flatten(char *text)
             *c = '?';
 }
 
-tn_status tn__fail(tn_error *err, tn_status code, const char *format, ...)
+void tn__error_set(tn_error *err, tn_status code, const char *format, ...)
 {
     if (err) {
         va_list args;
@@ -22,10 +22,9 @@ tn_status tn__fail(tn_error *err, tn_status code, const char *format, ...)
         va_end(args);
         flatten(err->message);
     }
-    return code;
 }
 
-tn_status tn__fail_in(tn_error *err, tn_status code, const char *format, ...)
+void tn__error_prefix(tn_error *err, tn_status code, const char *format, ...)
 {
     if (err) {
         enum { MAX = TN_ERROR_MESSAGE_MAX };
@@ -42,12 +41,6 @@ tn_status tn__fail_in(tn_error *err, tn_status code, const char *format, ...)
         err->message[MAX - 1] = 0;
         flatten(err->message);
     }
-    return code;
-}
-
-tn_status tn__fail_memory(tn_error *err, size_t bytes)
-{
-    return tn__fail(err, TN_ERROR_MEMORY, "out of memory: %zu bytes wanted", bytes);
 }
 
 void tn__log(const tn_observer *observer, int level, const char *format, ...)

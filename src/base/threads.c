@@ -90,8 +90,9 @@ tn_status tn__workers_create(tn__workers **out, size_t count, tn_error *err)
     w->count = count ? count : tn__processors();
     w->list = tn__alloc(w->count, sizeof *w->list);
     if (!w->list) {
+        count = w->count;
         tn__free(w);
-        return tn__fail_memory(err, w->count * sizeof *w->list);
+        return tn__fail_memory(err, count * sizeof(worker));
     }
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
