@@ -2,9 +2,10 @@
  *
  * mlp:784-400-200-100-10[:bias]   fc1.weight ... (bias-free unless told)
  * lenet5                          conv1, conv2, fc1, fc2, fc3
- * vgg11|13|16|19[-bn][xW]         CIFAR form: features.N, classifier
- * resnet20|32|44|56|110[a|b][xW]  CIFAR form (He et al. 2016), option A (default) or B
- * resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem
+ * vgg11|13|16|19[-bn][xW][:bias]  CIFAR form: features.N, classifier (bias-free unless
+ *                                 told)
+ * resnet8|14|20|32|44|56|110[a|b][xW]  CIFAR form (He et al. 2016), option A (default)
+ * or B resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem
  *
  * xW multiplies every width (resnet20x4, vgg11x0.5).
  */
@@ -14,9 +15,9 @@
 #include "base/rng.h"
 #include "graph/model.h"
 
-/* Builds the graph with parameters drawn from `seed`. input (channels, height, width) may
- * be NULL, classes 0: the architecture's own. TN_ERROR_ARGUMENT on an unknown name, with
- * what is known. */
+/* Builds the graph with parameters drawn from `seed`. input (channels, height, width)
+ * may be NULL, classes 0: the architecture's own. TN_ERROR_ARGUMENT on an unknown name,
+ * with what is known. */
 tn_status tn__arch_build(tn_model **out, const char *arch, const int64_t *input,
                          int64_t classes, uint64_t seed, tn_error *err) TN_MUST_USE;
 
@@ -30,6 +31,13 @@ typedef struct tn__named_tensor {
 } tn__named_tensor;
 tn_status tn__arch_fill(tn_model *model, const tn__named_tensor *tensors, size_t count,
                         const char *name, tn_error *err) TN_MUST_USE;
+
+/* Builds `arch` and fills it with a checkpoint. What the name leaves open the tensors
+ * decide: biases, the kind of shortcut, input and classes (0: as they say), and for a
+ * bare "mlp" the widths. TN_ERROR_ARGUMENT (name), _MISMATCH (tensors do not fit). */
+tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
+                        const tn__named_tensor *tensors, size_t count, const char *name,
+                        tn_error *err) TN_MUST_USE;
 
 /* Input and class count that the tensors of a checkpoint ask of `arch` (e.g. the MLP's
  * first and last layer, the classifier's rows); 0 where they do not say. */
