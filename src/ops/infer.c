@@ -233,7 +233,7 @@ tn_status tn__shapes_infer(tn__shapes *out, const tn_model *model, int64_t batch
     for (size_t n = 0; n < model->node_count; n++)
         if ((status = infer_node(&w, n, err)) != TN_OK) {
             char label[TN__LABEL_TEXT];
-            status = tn__fail_in(err, status, "node '%s'",
+            status = tn__fail_in(err, status, "%s",
                                  tn__node_label(model, n, label, sizeof label));
             goto done;
         }
