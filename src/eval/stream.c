@@ -106,7 +106,7 @@ tn_status tn__stream_run(const tn__stream *s, tn__stretch_visit *visit, void *us
                          tn_error *err)
 {
     size_t total = s->index ? s->index_count : tn_dataset_count(s->data);
-    window w;
+    window w = {0};
     double start = tn__seconds();
     tn_status status = window_create(&w, s, total, err);
     if (status)
