@@ -1,6 +1,7 @@
 /* add.c - Add: a member of the family of binary functions with a folder, and so a fast
  * kernel, of its own. */
 #include "ops/binary/binary.h"
+#include "ops/kernel.h"
 #include "ops/registry.h"
 
 const tn__op tn__op_add = {
@@ -10,4 +11,5 @@ const tn__op tn__op_add = {
     .couple = tn__binary_couple,
     .forward = tn__binary_forward,
     .backward = tn__binary_backward,
+    .kernel = &tn__add_dnnl,
 };

@@ -1,6 +1,7 @@
 /* average_pool.c - AveragePool: shapes and coupling rule. */
 #include "ops/average_pool/average_pool.h"
 
+#include "ops/kernel.h"
 #include "ops/registry.h"
 #include "ops/window.h"
 
@@ -18,4 +19,5 @@ const tn__op tn__op_average_pool = {
     .couple = tn__window_couple_pool,
     .forward = tn__average_pool_forward,
     .backward = tn__average_pool_backward,
+    .kernel = &tn__averagepool_dnnl,
 };

@@ -2,6 +2,7 @@
  * training form of ONNX (further outputs, training_mode) is refused. */
 #include "ops/batch_norm/batch_norm.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -48,4 +49,5 @@ const tn__op tn__op_batch_norm = {
     .couple = batch_norm_couple,
     .forward = tn__batch_norm_forward,
     .backward = tn__batch_norm_backward,
+    .kernel = &tn__batchnorm_dnnl,
 };

@@ -2,6 +2,7 @@
  * padding, 1 to 3 spatial axes. */
 #include "ops/conv/conv.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -126,4 +127,5 @@ const tn__op tn__op_conv = {
     .couple = conv_couple,
     .forward = tn__conv_forward,
     .backward = tn__conv_backward,
+    .kernel = &tn__conv_dnnl,
 };

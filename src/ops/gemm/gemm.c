@@ -1,6 +1,7 @@
 /* gemm.c - Gemm: shapes, cost and coupling rule. */
 #include "ops/gemm/gemm.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/view.h"
@@ -104,4 +105,5 @@ const tn__op tn__op_gemm = {
     .couple = gemm_couple,
     .forward = tn__gemm_forward,
     .backward = tn__gemm_backward,
+    .kernel = &tn__gemm_dnnl,
 };

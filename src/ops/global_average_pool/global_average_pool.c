@@ -1,6 +1,7 @@
 /* global_average_pool.c - GlobalAveragePool: shapes and coupling rule. */
 #include "ops/global_average_pool/global_average_pool.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/window.h"
@@ -28,4 +29,5 @@ const tn__op tn__op_global_average_pool = {
     .couple = tn__window_couple_pool,
     .forward = tn__global_average_pool_forward,
     .backward = tn__global_average_pool_backward,
+    .kernel = &tn__globalaveragepool_dnnl,
 };

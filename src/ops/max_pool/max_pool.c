@@ -2,6 +2,7 @@
  */
 #include "ops/max_pool/max_pool.h"
 
+#include "ops/kernel.h"
 #include "ops/registry.h"
 #include "ops/window.h"
 
@@ -18,4 +19,5 @@ const tn__op tn__op_max_pool = {
     .couple = tn__window_couple_pool,
     .forward = tn__max_pool_forward,
     .backward = tn__max_pool_backward,
+    .kernel = &tn__maxpool_dnnl,
 };

@@ -1,5 +1,6 @@
 /* relu.c - Relu: a member of the elementwise family with a folder, and so a fast
  * kernel, of its own. */
+#include "ops/kernel.h"
 #include "ops/registry.h"
 #include "ops/unary/unary.h"
 
@@ -10,4 +11,5 @@ const tn__op tn__op_relu = {
     .couple = tn__unary_couple,
     .forward = tn__unary_forward,
     .backward = tn__unary_backward,
+    .kernel = &tn__relu_dnnl,
 };

@@ -1,0 +1,218 @@
+/* conv_dnnl.c - Conv of one to three spatial axes on oneDNN, grouped too.
+ *
+ * Weights and bias must be parameters. Every primitive chooses its own layouts; values
+ * are reordered where the choices differ, which for the blocked layouts of AVX2 and
+ * AVX512 they do not. After ReLU fused in training, the gradient first passes the ReLU,
+ * in place, by the sign of the output.
+ */
+#include "ops/onednn.h"
+
+enum { X, W, B };
+
+typedef struct conv_kernel {
+    tn__program_kernel k;
+    bool want_x, want_w, want_b, has_bias, relu, folded;
+    const tn__layout *x, *y; /* as the neighbours have them */
+    const tn__layout *w_plain, *b_plain;
+    dnnl_primitive_desc_t forward, data, weights, relu_back;
+    const tn__layout *w_forward, *w_data, *w_made;
+    const tn__layout *x_forward, *x_weights, *dx_data, *dy_data, *dy_weights;
+    void *w_forward_copy, *w_data_copy, *b_copy;
+} conv_kernel;
+
+/* Grouped weights [O, C/g, ...] are [g, O/g, C/g, ...] to oneDNN; the same bytes. */
+static tn__shape weight_shape(const tn__shape *w, int64_t groups)
+{
+    if (groups == 1)
+        return *w;
+    tn__shape out = {.rank = w->rank + 1, .dims = {groups, w->dims[0] / groups}};
+    for (int i = 1; i < w->rank; i++)
+        out.dims[i + 1] = w->dims[i];
+    return out;
+}
+
+static void build_refresh(conv_kernel *c, const tn__kernel_memory *m)
+{
+    tn__program *p = &c->k.refresh;
+    bool copy = c->folded || !tn__layout_equal(c->w_plain, c->w_forward);
+    if (!p->dry && copy)
+        c->w_forward_copy = tn__dnnl_alloc(p->d, c->w_forward->bytes, 1);
+    if (copy)
+        tn__program_move(p, c->w_plain, m->in[W], c->w_forward, c->w_forward_copy);
+    else
+        c->w_forward_copy = m->in[W];
+    c->b_copy = c->has_bias ? m->in[B] : NULL;
+    if (c->folded) {
+        if (!p->dry)
+            c->b_copy = tn__dnnl_alloc(p->d, c->b_plain->bytes, 1);
+        tn__program_move(p, c->b_plain, m->in[B], c->b_plain, c->b_copy);
+    }
+    if (!c->data)
+        return;
+    if (tn__layout_equal(c->w_data, c->w_forward)) {
+        c->w_data_copy = c->w_forward_copy;
+    } else if (tn__layout_equal(c->w_plain, c->w_data)) {
+        c->w_data_copy = m->in[W];
+    } else {
+        if (!p->dry)
+            c->w_data_copy = tn__dnnl_alloc(p->d, c->w_data->bytes, 1);
+        tn__program_move(p, c->w_plain, m->in[W], c->w_data, c->w_data_copy);
+    }
+}
+
+static void build_forward(conv_kernel *c, const tn__kernel_memory *m)
+{
+    tn__program *p = &c->k.forward;
+    void *x = tn__program_read(p, c->x, m->in[X], c->x_forward);
+    tn__call *call = tn__program_add(p, c->forward);
+    tn__program_arg(p, call, DNNL_ARG_SRC, c->x_forward, x);
+    tn__program_arg(p, call, DNNL_ARG_WEIGHTS, c->w_forward, c->w_forward_copy);
+    if (c->has_bias)
+        tn__program_arg(p, call, DNNL_ARG_BIAS, c->b_plain, c->b_copy);
+    tn__program_arg(p, call, DNNL_ARG_DST, c->y, m->out[0]);
+}
+
+static void build_weights(conv_kernel *c, const tn__kernel_memory *m)
+{
+    tn__program *p = &c->k.backward;
+    void *x = tn__program_read(p, c->x, m->in[X], c->x_weights);
+    void *dy = tn__program_read(p, c->y, m->dout[0], c->dy_weights);
+    void *dw = tn__program_place(p, c->w_made, c->w_plain, m->din[W]);
+    /* The primitive makes both gradients; one that nobody wants goes to scratch. */
+    void *db = m->din[B];
+    if (c->has_bias && !c->want_b)
+        db = tn__program_reserve(p, c->b_plain->bytes);
+    if (!c->want_w && tn__layout_equal(c->w_made, c->w_plain))
+        dw = tn__program_reserve(p, c->w_made->bytes);
+    tn__call *call = tn__program_add(p, c->weights);
+    tn__program_arg(p, call, DNNL_ARG_SRC, c->x_weights, x);
+    tn__program_arg(p, call, DNNL_ARG_DIFF_DST, c->dy_weights, dy);
+    tn__program_arg(p, call, DNNL_ARG_DIFF_WEIGHTS, c->w_made, dw);
+    if (c->has_bias)
+        tn__program_arg(p, call, DNNL_ARG_DIFF_BIAS, c->b_plain, db);
+    if (c->want_w)
+        tn__program_wrote(p, c->w_made, dw, c->w_plain, m->din[W]);
+}
+
+static void build_data(conv_kernel *c, const tn__kernel_memory *m)
+{
+    tn__program *p = &c->k.backward;
+    void *dy = tn__program_read(p, c->y, m->dout[0], c->dy_data);
+    void *dx = tn__program_place(p, c->dx_data, c->x, m->din[X]);
+    tn__call *call = tn__program_add(p, c->data);
+    tn__program_arg(p, call, DNNL_ARG_DIFF_DST, c->dy_data, dy);
+    tn__program_arg(p, call, DNNL_ARG_WEIGHTS, c->w_data, c->w_data_copy);
+    tn__program_arg(p, call, DNNL_ARG_DIFF_SRC, c->dx_data, dx);
+    tn__program_wrote(p, c->dx_data, dx, c->x, m->din[X]);
+}
+
+static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
+{
+    conv_kernel *c = (conv_kernel *)kernel;
+    build_refresh(c, m);
+    build_forward(c, m);
+    if (c->relu_back)
+        tn__program_relu_back(&kernel->backward, c->relu_back, c->y, m->dout[0],
+                              m->dout[0], m->out[0]);
+    if (c->weights)
+        build_weights(c, m);
+    if (c->data)
+        build_data(c, m);
+}
+
+/* False where some primitive is missing. */
+static bool describe_backward(conv_kernel *c, tn__dnnl *d, tn__pd_spec *spec)
+{
+    spec->hint = c->forward;
+    spec->fused = 0;
+    spec->dst = tn__layout_any(d, &c->y->shape);
+    if (c->relu && !(c->relu_back = tn__pd_relu_back(d, c->y)))
+        return false;
+    if (c->want_x) {
+        const tn__layout *bias = spec->bias;
+        spec->kind = TN__CONV_BACKWARD_DATA;
+        spec->bias = NULL;
+        if (!(c->data = tn__pd_create(d, spec)))
+            return false;
+        c->dx_data = tn__pd_layout(d, c->data, dnnl_query_diff_src_md);
+        c->w_data = tn__pd_layout(d, c->data, dnnl_query_weights_md);
+        c->dy_data = tn__pd_layout(d, c->data, dnnl_query_diff_dst_md);
+        spec->bias = bias;
+    }
+    if (c->want_w || c->want_b) {
+        spec->kind = TN__CONV_BACKWARD_WEIGHTS;
+        if (!(c->weights = tn__pd_create(d, spec)))
+            return false;
+        c->x_weights = tn__pd_layout(d, c->weights, dnnl_query_src_md);
+        c->w_made = tn__pd_layout(d, c->weights, dnnl_query_diff_weights_md);
+        c->dy_weights = tn__pd_layout(d, c->weights, dnnl_query_diff_dst_md);
+    }
+    return true;
+}
+
+static bool describe(conv_kernel *c, const tn__kernel_request *request)
+{
+    const tn__site *site = request->site;
+    tn__dnnl *d = request->dnnl;
+    const tn__shape *x = site->in[X], *w = site->in[W];
+    tn__shape weights = weight_shape(w, tn__node_int(site->node, "group", 1));
+    tn__shape bias = {.rank = 1, .dims = {w->dims[0]}};
+    if (weights.rank > TN__MAX_RANK)
+        return false;
+    c->w_plain = tn__layout_plain(d, TN_F32, &weights);
+    c->b_plain = tn__layout_plain(d, TN_F32, &bias);
+    tn__pd_spec spec = {.kind = TN__CONV_FORWARD,
+                        .training = request->training,
+                        .src = tn__layout_any(d, x),
+                        .weights = tn__layout_any(d, &weights),
+                        .bias = c->has_bias ? c->b_plain : NULL,
+                        .dst = request->sum ? request->sum
+                                            : tn__layout_any(d, &site->out[0]),
+                        .fused = request->fused & (TN__FUSE_RELU | TN__FUSE_SUM)};
+    if (!tn__dnnl_window(&spec, site, w->dims + 2) ||
+        !(c->forward = tn__pd_create(d, &spec)))
+        return false;
+    c->x = request->in[X];
+    c->x_forward = tn__pd_layout(d, c->forward, dnnl_query_src_md);
+    c->w_forward = tn__pd_layout(d, c->forward, dnnl_query_weights_md);
+    c->y = tn__pd_layout(d, c->forward, dnnl_query_dst_md);
+    return !request->training || describe_backward(c, d, &spec);
+}
+
+static bool suits(const tn__kernel_request *request)
+{
+    const tn__site *site = request->site;
+    bool bias = site->input_count > B && site->in[B];
+    return request->in[X] && request->in[X]->md && !request->in[W] &&
+           site->in_dtype[W] == TN_F32 && !(bias && request->in[B]);
+}
+
+static tn_status create(tn__kernel **out, const tn__kernel_request *request,
+                        tn_error *err)
+{
+    const tn__site *site = request->site;
+    if (!suits(request))
+        return TN_OK;
+    conv_kernel *c = tn__dnnl_alloc(request->dnnl, 1, sizeof *c);
+    if (!c)
+        return tn__dnnl_check(request->dnnl, err);
+    c->folded = (request->fused & TN__FUSE_NORM) != 0;
+    c->has_bias = c->folded || (site->input_count > B && site->in[B]);
+    c->want_x = request->wanted[X];
+    c->want_w = request->wanted[W];
+    c->want_b = site->input_count > B && request->wanted[B];
+    c->relu = (request->fused & TN__FUSE_RELU) != 0;
+    if (!describe(c, request))
+        return tn__dnnl_check(request->dnnl, err);
+    c->k.out = c->y;
+    c->k.build = build;
+    c->k.base.keeps_in = c->weights != NULL;
+    c->k.base.keeps_out = c->k.base.clobbers = c->relu_back != NULL;
+    return tn__program_kernel_finish(out, &c->k, request->dnnl, err);
+}
+
+const tn__kernel_class tn__conv_dnnl = {
+    .name = "conv:onednn",
+    .fuses = TN__FUSE_RELU | TN__FUSE_SUM | TN__FUSE_NORM,
+    .create = create,
+};
