@@ -23,6 +23,8 @@ typedef struct check {
     tn__node *node;
     size_t inputs[CHECK_MAX], count, outputs;
     tn__tensor in[CHECK_MAX], out[CHECK_MAX];
+    bool left_out[CHECK_MAX];
+    /* Filled by check_infer(), so that a check may be returned by value before. */
     const tn__tensor *in_at[CHECK_MAX];
     tn__tensor *out_at[CHECK_MAX];
     tn__shapes shapes;
@@ -72,7 +74,6 @@ static inline void check_fill(tn__tensor *tensor, uint64_t seed)
 static inline tn__tensor *check_next(check *c)
 {
     assert_true(c->count < CHECK_MAX);
-    c->in_at[c->count] = &c->in[c->count];
     return &c->in[c->count];
 }
 
@@ -80,7 +81,7 @@ static inline tn__tensor *check_next(check *c)
 static inline void check_input(check *c, int rank, const int64_t *dims,
                                const float *values)
 {
-    char name[16];
+    char name[32];
     (void)snprintf(name, sizeof name, "x%zu", c->count);
     tn__tensor *x = check_next(c);
     check_tensor(x, TN_F32, rank, dims, values);
@@ -93,7 +94,7 @@ static inline void check_input(check *c, int rank, const int64_t *dims,
 static inline void check_parameter_of(check *c, tn_dtype dtype, int rank,
                                       const int64_t *dims, const void *values)
 {
-    char name[16];
+    char name[32];
     (void)snprintf(name, sizeof name, "p%zu", c->count);
     tn__tensor *x = check_next(c);
     check_tensor(x, dtype, rank, dims, values);
@@ -116,7 +117,7 @@ static inline void check_list(check *c, size_t count, const int64_t *list)
 
 static inline void check_left_out(check *c)
 {
-    c->in_at[c->count] = NULL;
+    c->left_out[c->count] = true;
     c->inputs[c->count++] = TN__NONE;
 }
 
@@ -126,7 +127,7 @@ static inline void check_node(check *c, const char *type, int64_t opset, size_t 
     c->model->opsets[0].version = opset;
     c->outputs = outputs;
     for (size_t k = 0; k < outputs; k++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "y%zu", k);
         assert_ok(tn__model_add_value(&values[k], c->model, name, err));
     }
@@ -162,7 +163,9 @@ static inline void check_ints(check *c, const char *name, size_t count,
 /* Shapes for the batch that input 0 has. */
 static inline tn_status check_infer(check *c, tn_error *err)
 {
-    bool first = c->model->input_count && c->in_at[0] && c->in[0].shape.rank;
+    for (size_t k = 0; k < c->count; k++)
+        c->in_at[k] = c->left_out[k] ? NULL : &c->in[k];
+    bool first = c->model->input_count && c->in[0].shape.rank;
     int64_t batch = first ? TN__MAX(c->in[0].shape.dims[0], 1) : 1;
     tn_status status = tn__shapes_infer(&c->shapes, c->model, batch, err);
     if (!status)
