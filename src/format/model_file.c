@@ -12,8 +12,7 @@
 
 enum { ARCH_NAME_MAX = 64, SUGGESTIONS_MAX = 256 };
 
-/* --- loading ------------------------------------------------------------------------
- */
+/* --- loading ---------------------------------------------------------------------- */
 
 /* A model built for `arch` and filled; input and classes are what the tensors ask for.
  */
@@ -156,8 +155,7 @@ tn_status tn_model_load(tn_model **out, const char *path,
     return status;
 }
 
-/* --- saving -------------------------------------------------------------------------
- */
+/* --- saving ----------------------------------------------------------------------- */
 
 static bool ends_in(const char *path, const char *ending)
 {
@@ -179,8 +177,7 @@ tn_status tn_model_save(const tn_model *model, const char *path,
                     path);
 }
 
-/* --- what travels with a model ------------------------------------------------------
- */
+/* --- what travels with a model ---------------------------------------------------- */
 
 const char *tn_model_metadata_get(const tn_model *model, const char *key)
 {

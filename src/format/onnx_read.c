@@ -54,8 +54,7 @@ typedef struct import {
     size_t input_count, input_capacity, output_count, output_capacity;
 } import;
 
-/* --- values by name ----------------------------------------------------------------
- */
+/* --- values by name --------------------------------------------------------------- */
 
 /* FNV-1a, its high bits folded in. */
 static size_t hash(const char *text)
@@ -114,8 +113,7 @@ static tn_status find_value(size_t *out, bool *added, import *in, const char *na
     return TN_OK;
 }
 
-/* --- initialisers, inputs and outputs ----------------------------------------------
- */
+/* --- initialisers, inputs and outputs --------------------------------------------- */
 
 static tn_status read_initializer(import *in, const tn__wire_field *f, tn_error *err)
 {
@@ -227,8 +225,7 @@ static tn_status read_value(import *in, const tn__wire_field *f, tn_error *err)
     return status;
 }
 
-/* --- nodes --------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------ */
 
 /* Appends the value a node names; an empty name is one that is left out. */
 static tn_status read_operand(import *in, const tn__wire_field *f, tn_error *err)
@@ -335,8 +332,7 @@ static tn_status read_node(import *in, const tn__wire_field *f, tn_error *err)
     return status;
 }
 
-/* --- graph and model ----------------------------------------------------------------
- */
+/* --- graph and model -------------------------------------------------------------- */
 
 static tn_status read_graph_field(import *in, const tn__wire_field *f, tn_error *err)
 {
@@ -480,7 +476,8 @@ bool tn__onnx_is(const tn__buffer *file)
     tn__reader r;
     bool graph = false;
     /* Writers keep fields in order: the first is ir_version, a small number. */
-    if (tn__buffer_size(file) >= 2 && bytes[0] == IR_VERSION << 3 && bytes[1] - 1 < 127)
+    if (tn__buffer_size(file) >= 2 && bytes[0] == IR_VERSION << 3 && bytes[1] > 0 &&
+        bytes[1] < 128)
         return true;
     tn__reader_init(&r, "", bytes, tn__buffer_size(file));
     while (tn__reader_left(&r)) {

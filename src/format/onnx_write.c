@@ -83,8 +83,7 @@ static tn_status put_message(sink *s, uint32_t field, const ProtobufCMessage *me
     return status ? status : put_packed(s, message, err);
 }
 
-/* --- tensors ------------------------------------------------------------------------
- */
+/* --- tensors ---------------------------------------------------------------------- */
 
 /* Everything of a tensor but its elements. */
 static Onnx__TensorProto describe(const tn__tensor *tensor, const char *name)
@@ -115,8 +114,7 @@ static tn_status put_initializer(sink *s, const tn__value *value, tn_error *err)
     return status ? status : put(s, tn__tensor_data(tensor), bytes, err);
 }
 
-/* --- nodes --------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------ */
 
 /* What a NodeProto points to; arrays are reused from node to node. */
 typedef struct node_parts {
@@ -249,8 +247,7 @@ static tn_status put_node(sink *s, const tn_model *model, const tn__node *node,
     return status;
 }
 
-/* --- inputs and outputs -------------------------------------------------------------
- */
+/* --- inputs and outputs ----------------------------------------------------------- */
 
 /* What is declared of a value. */
 static tn_status put_value(sink *s, uint32_t field, const tn__value *value,
@@ -334,8 +331,7 @@ static void infer_outputs(tn__shapes shapes[2], const tn_model *model)
         tn__shapes_release(&shapes[0]);
 }
 
-/* --- graph and model -----------------------------------------------------------------
- */
+/* --- graph and model -------------------------------------------------------------- */
 
 static tn_status put_graph(sink *s, const tn_model *model, const tn__shapes shapes[2],
                            tn_error *err)

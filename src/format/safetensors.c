@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_MAX ((uint64_t)100000000) /* the limit of the reference implementation  \
-                                          */
-#define NUMBER_MAX 9007199254740992.0    /* 2^53: JSON numbers are exact up to here */
+#define HEADER_MAX                                                                     \
+    ((uint64_t)100000000)             /* the limit of the reference implementation     \
+                                       */
+#define NUMBER_MAX 9007199254740992.0 /* 2^53: JSON numbers are exact up to here */
 
 static const struct {
     const char *name;
@@ -29,8 +30,7 @@ static const struct {
     {"BOOL", TN_BOOL},
 };
 
-/* --- reading -----------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------- */
 
 typedef struct entry {
     const char *name; /* borrowed from the header */
@@ -276,8 +276,14 @@ tn_status tn__safetensors_read(tn__checkpoint *out, tn__buffer *file, const char
     return status;
 }
 
-/* --- writing -----------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------- */
+
+/* Numbers of 64 bits are the graph's own: shapes, axes, paddings. Whoever builds the
+ * graph from elsewhere has them already. */
+static bool is_weight(const tn__value *value)
+{
+    return tn__value_is_parameter(value) && value->parameter.dtype != TN_I64;
+}
 
 /* Wide elements first, so that every tensor is aligned; then by name. */
 static int compare_parameters(const void *a, const void *b)
@@ -388,7 +394,7 @@ tn_status tn__safetensors_write(const tn_model *model, const char *path, bool re
     if (!parameters)
         return tn__fail_memory(err, model->value_count * sizeof *parameters);
     for (size_t v = 0; v < model->value_count; v++)
-        if (tn__value_is_parameter(&model->values[v]))
+        if (is_weight(&model->values[v]))
             parameters[count++] = &model->values[v];
     if (count)
         qsort(parameters, count, sizeof *parameters, compare_parameters);

@@ -30,8 +30,7 @@ static tn_status count_steps(walk *w, size_t steps, tn_error *err)
     return TN_OK;
 }
 
-/* --- what a value is ---------------------------------------------------------------
- */
+/* --- what a value is -------------------------------------------------------------- */
 
 /* The dict of a module's attributes, or NULL. A state may be (dict, slots). */
 static const tn__pickle_value *state_of(const tn__pickle_value *value)
@@ -60,8 +59,7 @@ static bool holds_tensors(const tn__pickle_value *value)
     return false;
 }
 
-/* --- the walk ----------------------------------------------------------------------
- */
+/* --- the walk --------------------------------------------------------------------- */
 
 /* Walks `value` under the name with `part` behind it. */
 static tn_status walk_part(walk *w, const char *part, size_t part_length,
@@ -202,8 +200,7 @@ static tn_status walk_value(walk *w, const tn__pickle_value *value, tn_error *er
     return status;
 }
 
-/* --- where the state dict is -------------------------------------------------------
- */
+/* --- where the state dict is ------------------------------------------------------ */
 
 /* The first of the usual names under which `dict` holds the weights: tensors, or with
  * `nested` at least a dict. */

@@ -18,8 +18,7 @@ static tn_status fail(const tn__torch_file *file, tn_error *err, const char *pro
     return tn__fail(err, TN_ERROR_FORMAT, "cannot read '%s': %s", file->path, problem);
 }
 
-/* --- storages ----------------------------------------------------------------------
- */
+/* --- storages --------------------------------------------------------------------- */
 
 static const struct {
     const char *storage, *dtype; /* torch.FloatStorage, torch.float32 */
@@ -168,8 +167,7 @@ void tn__torch_storages_release(tn__torch_file *file)
     file->storage_count = 0;
 }
 
-/* --- tensors -----------------------------------------------------------------------
- */
+/* --- tensors ---------------------------------------------------------------------- */
 
 /* Elements of a storage, by strides. */
 typedef struct layout {

@@ -94,6 +94,23 @@ static void weights_are_filled_into_an_architecture(void **state)
     unlink("model-file.safetensors");
 }
 
+static void every_architecture_goes_through_safetensors(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {MLP, "lenet5", "vgg11x0.125", "resnet20"};
+    for (size_t k = 0; k < TN__COUNT(archs); k++) {
+        tn_model *model = NULL;
+        assert_ok(tn_model_create(&model, archs[k], NULL, 0, 1, err));
+        save(model, "arch-file.safetensors");
+        tn_model *again =
+            load("arch-file.safetensors", &(tn_load_options){.arch = archs[k]});
+        assert_same_parameters(model, again);
+        tn_model_free(model);
+        tn_model_free(again);
+    }
+    unlink("arch-file.safetensors");
+}
+
 static void weights_are_filled_into_a_graph(void **state)
 {
     (void)state;
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_model_of_no_file_has_no_source),
         cmocka_unit_test(models_go_through_onnx_unchanged),
         cmocka_unit_test(weights_are_filled_into_an_architecture),
+        cmocka_unit_test(every_architecture_goes_through_safetensors),
         cmocka_unit_test(weights_are_filled_into_a_graph),
         cmocka_unit_test(weights_alone_ask_for_a_graph),
         cmocka_unit_test(the_bytes_say_what_a_file_is),

@@ -33,8 +33,7 @@ static const tn__value *find(const tn_model *model, const char *name)
     return &model->values[v];
 }
 
-/* --- reading -------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------- */
 
 static void everything_of_a_model_is_kept(void **state)
 {

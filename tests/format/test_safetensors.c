@@ -94,7 +94,7 @@ static tn_model *make_model(void)
     add_parameter(model, "c.weight", TN_F32, 2, (int64_t[]){2, 3});
     add_parameter(model, "c.\"quoted\"", TN_F32, 0, NULL);
     add_parameter(model, "d.brain", TN_BF16, 1, (int64_t[]){1});
-    add_parameter(model, "none", TN_I64, 2, (int64_t[]){0, 7});
+    add_parameter(model, "none", TN_F64, 2, (int64_t[]){0, 7});
     assert_ok(tn__model_set_metadata(model, "seed", "1\n2", err));
     assert_ok(tn__model_set_metadata(model, "author", "Zoë", err));
     return model;
@@ -135,6 +135,25 @@ static void what_is_written_is_read_again(void **state)
     tn__buffer_release(file);
     tn_model_free(model);
     unlink("written.safetensors");
+}
+
+static void shapes_and_axes_are_left_to_the_graph(void **state)
+{
+    (void)state;
+    tn_model *model = NULL;
+    tn__checkpoint c = {0};
+    assert_ok(tn__model_create(&model, "net", err));
+    add_parameter(model, "pads", TN_I64, 1, (int64_t[]){8});
+    add_parameter(model, "weight", TN_F32, 1, (int64_t[]){2});
+    assert_ok(tn__safetensors_write(model, "pads.safetensors", true, err));
+    tn__buffer *file = map("pads.safetensors");
+    assert_ok(tn__safetensors_read(&c, file, "pads.safetensors", err));
+    assert_int_equal(c.count, 1);
+    assert_string_equal(c.tensors[0].name, "weight");
+    tn__checkpoint_release(&c);
+    tn__buffer_release(file);
+    tn_model_free(model);
+    unlink("pads.safetensors");
 }
 
 static void the_same_model_gives_the_same_bytes(void **state)
@@ -244,6 +263,7 @@ int main(void)
         cmocka_unit_test(tensors_and_metadata_are_read_in_file_order),
         cmocka_unit_test(tensors_view_the_file_where_they_are_aligned),
         cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(shapes_and_axes_are_left_to_the_graph),
         cmocka_unit_test(the_same_model_gives_the_same_bytes),
         cmocka_unit_test(lying_headers_are_refused),
         cmocka_unit_test(deep_json_is_refused),

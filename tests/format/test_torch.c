@@ -166,8 +166,7 @@ static void protocol_4_is_read(void **state)
     tn__checkpoint_release(&c);
 }
 
-/* --- public models: values as torch.load() shows them --------------------------------
- */
+/* --- public models: values as torch.load() shows them ----------------------------- */
 
 static void public_resnets_are_read(void **state)
 {
