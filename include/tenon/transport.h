@@ -51,18 +51,20 @@ TN_API TN_MUST_USE tn_status tn_ot_cost(double *cost, const double *x, const dou
                                         tn_ot_metric metric, tn_error *err);
 
 /* Square assignment: column[i] is the column of row i, minimising the sum of
- * cost[i, column[i]]. Shortest augmenting paths (Jonker and Volgenant 1987). *total and
- * *gap (relative, see tn_ot_plan) may be NULL. Equal costs are resolved towards smaller
- * indices, so the answer is the same on every run. TN_ERROR_NUMERIC where a cost is not
- * finite. O(n^3) at worst. */
+ * cost[i, column[i]]. Shortest augmenting paths (Jonker and Volgenant 1987) over short
+ * lists (Volgenant 1996). *total and *gap (relative, see tn_ot_plan) may be NULL. Ties
+ * are broken by a fixed rule, so the answer is the same on every run. TN_ERROR_ARGUMENT
+ * where n is 0, TN_ERROR_NUMERIC where a cost is not finite, TN_ERROR_MEMORY. O(n^3) at
+ * worst. */
 TN_API TN_MUST_USE tn_status tn_ot_assign(uint32_t *column, double *total, double *gap,
                                           const double *cost, size_t n, tn_error *err);
 
-/* Exact transport for any masses and shapes (network simplex; assignment where n == m
- * and both masses are uniform). mu [n] and nu [m] must be >= 0 with equal sums to 1e-9
- * relative (they are rescaled to it); NULL is uniform with sum 1. The plan has at most
- * n + m - 1 entries. TN_ERROR_ARGUMENT (masses), TN_ERROR_NUMERIC (costs not finite, or
- * a gap above 1e-9). */
+/* Exact transport for any masses and shapes: network simplex (Cunningham 1976), or
+ * shortest augmenting paths where both masses are uniform and one of n and m divides
+ * the other. mu [n] and nu [m] must be >= 0 with equal sums to 1e-9 relative (nu is
+ * rescaled to the sum of mu); NULL is uniform with sum 1. The plan has at most n + m -
+ * 1 entries. TN_ERROR_ARGUMENT (sizes, masses), TN_ERROR_NUMERIC (costs not finite, or
+ * a gap above 1e-9), TN_ERROR_MEMORY. */
 TN_API TN_MUST_USE tn_status tn_ot_emd(tn_ot_plan *out, const double *mu,
                                        const double *nu, const double *cost, size_t n,
                                        size_t m, tn_error *err);
@@ -80,9 +82,13 @@ typedef struct tn_ot_sinkhorn_options {
     }
 
 /* Entropic transport in the log domain (Cuturi 2013; Peyré and Cuturi 2019, 4.4), with
- * the regularisation lowered in steps; unbalanced by Chizat et al. 2018. plan [n, m]
- * dense. options may be NULL. *cost, *marginal_error and *iterations may be NULL.
- * TN_ERROR_NUMERIC where the tolerance is not met (balanced): plan is untouched. */
+ * absorbed scalings (Schmitzer 2019) and the regularisation lowered in steps;
+ * unbalanced by Chizat et al. 2018, where masses may differ in sum and the tolerance is
+ * for the largest change of a log scaling in one iteration. plan [n, m] dense. options
+ * may be NULL. *cost, *marginal_error (measured on the plan) and *iterations may be
+ * NULL. TN_ERROR_ARGUMENT (sizes, masses, options), TN_ERROR_NUMERIC where a cost is
+ * not finite or the tolerance is not met, TN_ERROR_MEMORY: plan is untouched. O(n m) an
+ * iteration. */
 TN_API TN_MUST_USE tn_status tn_ot_sinkhorn(double *plan, double *cost,
                                             double *marginal_error, size_t *iterations,
                                             const double *mu, const double *nu,

@@ -9,7 +9,7 @@
 
 #include "tenon/transport.h"
 #include "tensor/linalg.h"
-#include "transport/masses.h"
+#include "transport/mass_check.h"
 
 /* Where squared norms are at most this, no product, sum or entry overflows. */
 #define NORM_LIMIT (DBL_MAX / 8)

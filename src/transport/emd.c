@@ -16,7 +16,7 @@
 
 #include "tenon/transport.h"
 #include "transport/kernels.h"
-#include "transport/masses.h"
+#include "transport/mass_check.h"
 #include "transport/paths.h"
 #include "transport/simplex.h"
 

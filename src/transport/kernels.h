@@ -54,7 +54,7 @@ tn_status tn__cost_fail(const double *cost, size_t i, size_t m, tn_error *err);
 void tn__transpose(double *out, const double *in, size_t n, size_t m);
 
 /* The sum over j of w[j] exp((g[j] - c[j] + shift) * scale). Exponents are clamped to
- * [-708, 709]; exp is good to 2 units in the last place. */
+ * [-600, 709]; exp is good to 2 units in the last place. */
 double tn__row_exp_sum(const double *w, const double *g, const double *c, double shift,
                        double scale, size_t m);
 
@@ -62,5 +62,11 @@ double tn__row_exp_sum(const double *w, const double *g, const double *c, double
  */
 void tn__row_exp(double *p, const double *w, const double *g, const double *c,
                  double weight, double shift, double scale, size_t m);
+
+/* The sum over j of x[j] y[j]. */
+double tn__row_dot(const double *x, const double *y, size_t m);
+
+/* out[j] += weight x[j]. */
+void tn__row_add(double *out, const double *x, double weight, size_t m);
 
 #endif

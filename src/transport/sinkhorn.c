@@ -1,16 +1,17 @@
 /* sinkhorn.c - entropic transport, balanced and unbalanced, in the log domain.
  *
  * The plan is P_ij = mu_i nu_j exp((f_i + g_j - C_ij) / eps) (Peyré and Cuturi,
- * "Computational optimal transport", 2019, 4.4). One half of an iteration computes
- *     s_i = sum_j nu_j exp((f_i + g_j - C_ij) / eps),   f_i <- f_i - eps log s_i,
- * where the old f_i keeps the exponents small, and mu_i s_i is the row sum of the plan
- * at hand: the marginal error comes for nothing. Unbalanced, with weight rho: f_i <-
- * rho / (rho + eps) (f_i - eps log s_i) (Chizat et al., "Scaling algorithms for
- * unbalanced transport problems", 2018, table 1). The other half is the same on the
- * transposed costs, so both read memory in order.
+ * "Computational optimal transport", 2019, 4.4). Between two visits to the log domain
+ * the potentials are moved by scalings: diag(a) P diag(b) with a_i = mu_i / (P b)_i and
+ * then b_j = nu_j / (P^T a)_j, one pass over P. Before a scaling grows large it is
+ * absorbed, f += eps log a, and P is made anew from the potentials (Schmitzer,
+ * "Stabilized sparse scaling algorithms for entropy regularized transport problems",
+ * 2019), so nothing underflows that matters.
  *
- * eps falls by steps from the spread of the costs to its final value (eps scaling),
- * each step starting from the potentials of the one before.
+ * Unbalanced, with the weight rho for the marginals, a step is damped by q = rho / (rho
+ * + eps): f <- q (f - eps log(row sum / mu)) (Chizat et al., "Scaling algorithms for
+ * unbalanced transport problems", 2018). eps falls by steps from the spread of the
+ * costs to its final value, each step starting from the potentials of the one before.
  */
 #include <float.h>
 #include <math.h>
@@ -18,7 +19,7 @@
 
 #include "tenon/transport.h"
 #include "transport/kernels.h"
-#include "transport/masses.h"
+#include "transport/mass_check.h"
 
 /* eps falls by STEP from level to level; all but the last end at COARSE, or after
  * COARSE_ROUNDS iterations. */
@@ -31,27 +32,24 @@ enum { COARSE_ROUNDS = 50 };
 #define SUM_LOW 1e-200
 #define SUM_HIGH 1e200
 
+/* Scalings beyond exp(this) either way are absorbed. */
+#define LOG_SCALING_LIMIT 100.0
+
 typedef struct {
     const double *cost;
-    double *transposed;           /* [m, n] */
-    double *memory;               /* owns the vectors below */
-    double *f, *g, *mu, *nu, *ds; /* [n] [m] [n] [m], [max(n, m)] log s */
+    double *plan;           /* [n, m] owned, without the scalings */
+    double *memory;         /* owns the vectors below */
+    double *f, *log_a, *mu; /* [n] potentials, log scalings, masses */
+    double *g, *log_b, *nu; /* [m] */
+    double *b, *sums;       /* [m] exp(log_b), column sums */
     size_t n, m;
     double eps, rho; /* rho 0: balanced */
     size_t iterations;
 } state;
 
-/* A side of the problem: what is updated, and from what. */
-typedef struct {
-    const double *cost; /* [count, others] */
-    size_t count, others;
-    double *potential, *mass;
-    const double *other_potential, *other_mass;
-} side;
-
 static void state_release(state *s)
 {
-    tn__free(s->transposed);
+    tn__free(s->plan);
     tn__free(s->memory);
 }
 
@@ -62,86 +60,137 @@ static tn_status state_create(state *s, const double *cost, size_t n, size_t m,
     *s = (state){.cost = cost, .n = n, .m = m};
     if (!tn__mul(&entries, n, m))
         return tn__fail_memory(err, SIZE_MAX);
-    s->transposed = tn__alloc(entries, sizeof *s->transposed);
-    s->memory = tn__alloc(3 * (n + m), sizeof *s->memory);
-    if (!s->transposed || !s->memory) {
+    s->plan = tn__alloc(entries, sizeof *s->plan);
+    s->memory = tn__alloc(3 * n + 5 * m, sizeof *s->memory);
+    if (!s->plan || !s->memory) {
         state_release(s);
-        return tn__fail_memory(err, entries * sizeof *s->transposed);
+        return tn__fail_memory(err, entries * sizeof *s->plan);
     }
     s->f = s->memory;
-    s->g = s->f + n;
-    s->mu = s->g + m;
-    s->nu = s->mu + n;
-    s->ds = s->nu + m;
-    tn__transpose(s->transposed, cost, n, m);
+    s->log_a = s->f + n;
+    s->mu = s->log_a + n;
+    s->g = s->mu + n;
+    s->log_b = s->g + m;
+    s->nu = s->log_b + m;
+    s->b = s->nu + m;
+    s->sums = s->b + m;
     return TN_OK;
 }
 
-static side rows_of(state *s)
+static double damping(const state *s)
 {
-    return (side){s->cost, s->n, s->m, s->f, s->mu, s->g, s->nu};
+    return s->rho > 0 ? s->rho / (s->rho + s->eps) : 1;
 }
 
-static side columns_of(state *s)
+/* The log scaling after a step from potential p, where the sum is `ratio` times the
+ * mass before scaling. */
+static double scaling_step(const state *s, double p, double ratio)
 {
-    return (side){s->transposed, s->m, s->n, s->g, s->nu, s->f, s->mu};
+    double q = damping(s);
+    return -q * log(ratio) - (1 - q) * p / s->eps;
 }
 
-/* log s_i. */
-static double log_sum(const side *a, size_t i, double eps)
+/* log sum_j nu_j exp((g_j + f_i - C_ij) / eps). */
+static double log_sum(const state *s, size_t i)
 {
-    const double *c = a->cost + i * a->others;
-    double p = a->potential[i];
-    double sum =
-        tn__row_exp_sum(a->other_mass, a->other_potential, c, p, 1 / eps, a->others);
+    const double *c = s->cost + i * s->m;
+    double p = s->f[i], scale = 1 / s->eps;
+    double sum = tn__row_exp_sum(s->nu, s->g, c, p, scale, s->m);
     if (sum >= SUM_LOW && sum <= SUM_HIGH)
         return log(sum);
-    double least = tn__row_min(c, a->other_potential, a->others);
-    sum = tn__row_exp_sum(a->other_mass, a->other_potential, c, least, 1 / eps,
-                          a->others);
-    return log(sum) + (p - least) / eps;
+    double least = tn__row_min(c, s->g, s->m);
+    sum = tn__row_exp_sum(s->nu, s->g, c, least, scale, s->m);
+    return log(sum) + (p - least) / s->eps;
 }
 
-/* log s of one side into s->ds. Returns how far the side is from its fixed point:
- * sum |P 1 - mass| where balanced, else the largest change of a potential over eps. */
-static double measure_side(state *s, const side *a)
+/* Row i of the plan that the potentials stand for, times `weight`, into p [m]. */
+static void plan_row(const state *s, size_t i, double weight, double *p)
 {
-    double error = 0, damping = s->rho > 0 ? s->rho / (s->rho + s->eps) : 1;
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->mass[i] == 0)
-            continue;
-        s->ds[i] = log_sum(a, i, s->eps);
-        if (s->rho > 0) {
-            double p = a->potential[i], next = damping * (p - s->eps * s->ds[i]);
-            error = fmax(error, fabs(next - p) / s->eps);
-        } else {
-            error += a->mass[i] * fabs(expm1(s->ds[i]));
-        }
+    const double *c = s->cost + i * s->m;
+    if (s->mu[i] > 0)
+        tn__row_exp(p, s->nu, s->g, c, weight * s->mu[i], s->f[i], 1 / s->eps, s->m);
+    else
+        memset(p, 0, s->m * sizeof *p);
+}
+
+/* Moves the scalings into the potentials. */
+static void absorb(state *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->mu[i] > 0)
+            s->f[i] += s->eps * s->log_a[i];
+    for (size_t j = 0; j < s->m; j++)
+        if (s->nu[j] > 0)
+            s->g[j] += s->eps * s->log_b[j];
+    memset(s->log_a, 0, s->n * sizeof *s->log_a);
+    memset(s->log_b, 0, s->m * sizeof *s->log_b);
+}
+
+/* One step of f in the log domain, then the plan from the potentials. */
+static void rebuild(state *s)
+{
+    double q = damping(s);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->mu[i] > 0)
+            s->f[i] = q * (s->f[i] - s->eps * log_sum(s, i));
+        plan_row(s, i, 1, s->plan + i * s->m);
     }
+    for (size_t j = 0; j < s->m; j++)
+        s->b[j] = 1;
+}
+
+/* One iteration. Returns how far the rows were from their fixed point before it: the
+ * error of the row sums where balanced, else the largest change of f / eps. */
+static double sweep(state *s, double *largest)
+{
+    double error = 0;
+    *largest = 0;
+    memset(s->sums, 0, s->m * sizeof *s->sums);
+    for (size_t i = 0; i < s->n; i++) {
+        const double *p = s->plan + i * s->m;
+        if (s->mu[i] == 0)
+            continue;
+        double ratio = tn__row_dot(p, s->b, s->m) / s->mu[i], old = s->log_a[i];
+        s->log_a[i] = scaling_step(s, s->f[i], ratio);
+        if (s->rho > 0)
+            error = fmax(error, fabs(s->log_a[i] - old));
+        else
+            error += s->mu[i] * fabs(ratio * exp(old) - 1);
+        *largest = fmax(*largest, fabs(s->log_a[i]));
+        tn__row_add(s->sums, p, exp(s->log_a[i]), s->m);
+    }
+    for (size_t j = 0; j < s->m; j++) {
+        if (s->nu[j] == 0)
+            continue;
+        s->log_b[j] = scaling_step(s, s->g[j], s->sums[j] / s->nu[j]);
+        s->b[j] = exp(s->log_b[j]);
+        *largest = fmax(*largest, fabs(s->log_b[j]));
+    }
+    s->iterations++;
     return error;
 }
 
-static void update_side(state *s, const side *a)
-{
-    double damping = s->rho > 0 ? s->rho / (s->rho + s->eps) : 1;
-    for (size_t i = 0; i < a->count; i++)
-        if (a->mass[i] > 0)
-            a->potential[i] = damping * (a->potential[i] - s->eps * s->ds[i]);
-}
-
-/* Iterates at one eps until the rows are within tolerance, the columns being exact. */
+/* Iterates at one eps until the rows are within tolerance, the columns being exact. The
+ * first sweep after a rebuild finds the rows exact instead, so it says nothing. */
 static double run_level(state *s, double tolerance, size_t limit)
 {
-    side rows = rows_of(s), columns = columns_of(s);
-    for (size_t round = 0;; round++) {
-        double error = measure_side(s, &rows);
-        if ((round > 0 && error <= tolerance) || round == limit || !isfinite(error))
-            return error;
-        update_side(s, &rows);
-        measure_side(s, &columns);
-        update_side(s, &columns);
-        s->iterations++;
+    double error = HUGE_VAL, largest = HUGE_VAL;
+    bool fresh = false;
+    for (size_t round = 0; round < limit; round++) {
+        if (largest > LOG_SCALING_LIMIT) {
+            absorb(s);
+            rebuild(s);
+            fresh = true;
+        }
+        error = sweep(s, &largest);
+        if (fresh)
+            error = HUGE_VAL;
+        else if (error <= tolerance)
+            break;
+        fresh = false;
     }
+    absorb(s);
+    return error;
 }
 
 /* Lowers eps from the spread of the costs to its target. */
@@ -212,30 +261,25 @@ typedef struct {
     double cost, marginal_error;
 } outcome;
 
-/* Writes the plan over the transposed costs, which nobody needs any more, times
- * `scale`; wanted marginals are the state's times scale. */
+/* The plan of the potentials times `scale`; wanted marginals are the state's times
+ * scale. */
 static outcome make_plan(state *s, double scale)
 {
     outcome out = {0};
     tn__sum cost = {0};
-    double *columns = s->ds;
-    memset(columns, 0, s->m * sizeof *columns);
+    memset(s->sums, 0, s->m * sizeof *s->sums);
     for (size_t i = 0; i < s->n; i++) {
         const double *c = s->cost + i * s->m;
-        double *p = s->transposed + i * s->m, row = 0;
-        if (s->mu[i] > 0)
-            tn__row_exp(p, s->nu, s->g, c, scale * s->mu[i], s->f[i], 1 / s->eps, s->m);
-        else
-            memset(p, 0, s->m * sizeof *p);
-        for (size_t j = 0; j < s->m; j++) {
+        double *p = s->plan + i * s->m, row = 0;
+        plan_row(s, i, scale, p);
+        for (size_t j = 0; j < s->m; j++)
             row += p[j];
-            columns[j] += p[j];
-            tn__sum_add(&cost, p[j] * c[j]);
-        }
+        tn__row_add(s->sums, p, 1, s->m);
+        tn__sum_add(&cost, tn__row_dot(p, c, s->m));
         out.marginal_error += fabs(row - scale * s->mu[i]);
     }
     for (size_t j = 0; j < s->m; j++)
-        out.marginal_error += fabs(columns[j] - scale * s->nu[j]);
+        out.marginal_error += fabs(s->sums[j] - scale * s->nu[j]);
     out.cost = cost.sum + cost.lost;
     return out;
 }
@@ -289,7 +333,7 @@ tn_status tn_ot_sinkhorn(double *plan, double *cost, double *marginal_error,
         goto done;
     }
     outcome out = make_plan(&s, scale);
-    memcpy(plan, s.transposed, n * m * sizeof *plan);
+    memcpy(plan, s.plan, n * m * sizeof *plan);
     if (cost)
         *cost = out.cost;
     if (marginal_error)

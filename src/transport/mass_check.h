@@ -1,6 +1,6 @@
-/* masses.h - checking the masses that come from outside. */
-#ifndef TN_TRANSPORT_MASSES_H
-#define TN_TRANSPORT_MASSES_H
+/* mass_check.h - checking the masses that come from outside. */
+#ifndef TN_TRANSPORT_MASS_CHECK_H
+#define TN_TRANSPORT_MASS_CHECK_H
 
 #include "base/base.h"
 

@@ -1,7 +1,7 @@
-/* masses.c - checking the masses that come from outside; the messages are shared by the
- * exact and the entropic solvers.
+/* mass_check.c - checking the masses that come from outside; the messages are shared by
+ * the exact and the entropic solvers.
  */
-#include "transport/masses.h"
+#include "transport/mass_check.h"
 
 #include <float.h>
 #include <math.h>
