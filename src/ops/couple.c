@@ -82,7 +82,8 @@ static tn_status couple_split(tn__coupling *c, const side *one, const side *many
                               tn_error *err)
 {
     size_t lead = (size_t)many->shape->dims[many->first];
-    size_t total = (size_t)one->shape->dims[one->first], block = total / lead;
+    size_t total = (size_t)one->shape->dims[one->first];
+    size_t block = lead ? total / lead : 0; /* an extent of 0 has no cells */
     tn_status status = TN_OK;
     for (size_t i = 0; i < total && !status; i++)
         status = c->tie(c, one->operand, one->first, i, many->operand, many->first,

@@ -158,6 +158,21 @@ static void axes_that_do_not_correspond_are_frozen(void **state)
     check_end(&c);
 }
 
+static void empty_axes_have_no_cells(void **state)
+{
+    (void)state;
+    check c = reshape(2, (int64_t[]){0, 3}, 2, (int64_t[]){0, -1});
+    assert_fails(check_infer(&c, err), TN_ERROR_MISMATCH, "to [0, -1]");
+    check_end(&c);
+    c = check_start();
+    check_parameter(&c, 3, (int64_t[]){2, 0, 3}, NULL);
+    check_node(&c, "Flatten", 13, 1);
+    assert_ok(check_run(&c, err));
+    check_shape(&c, 0, 2, (int64_t[]){2, 0});
+    assert_int_equal(ties_of(record(&c), TN__OUT(0), 1), 0);
+    check_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +183,7 @@ int main(void)
         cmocka_unit_test(axes_of_one_do_not_matter),
         cmocka_unit_test(a_cut_axis_moves_in_blocks),
         cmocka_unit_test(axes_that_do_not_correspond_are_frozen),
+        cmocka_unit_test(empty_axes_have_no_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
