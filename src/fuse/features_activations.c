@@ -14,8 +14,7 @@
 /* A neuron is dead where its variance is below this share of its layer's mean. */
 #define DEAD_SHARE 1e-8
 
-/* --- which values
- * --------------------------------------------------------------------- */
+/* --- which values --- */
 
 /* Marks the watched values of all groups of the reference. */
 static tn_status mark_values(bool *marked, const tn__fusion *f, tn_error *err)
@@ -50,8 +49,7 @@ static tn_status list_values(tn__answers *out, const tn__fusion *f, tn_error *er
     return status;
 }
 
-/* --- measuring
- * ------------------------------------------------------------------------ */
+/* --- measuring --- */
 
 void tn__answers_release(tn__answers *answers)
 {
@@ -142,8 +140,7 @@ done:
     return status;
 }
 
-/* --- evidence
- * ------------------------------------------------------------------------- */
+/* --- evidence --- */
 
 /* 1 / standard deviation of each channel times sqrt(rows); 0 for dead ones. */
 static tn_status inverse_norms(double **out, const tn__moments *m, tn_error *err)

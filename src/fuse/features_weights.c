@@ -221,7 +221,7 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
         tn__evidence_release(&made);
         return status;
     }
-    if (fusion->options->features == TN_FEATURES_STANDARD)
+    if (fusion->options->features != TN_FEATURES_RAW)
         normalise(&made);
     *out = made;
     return TN_OK;

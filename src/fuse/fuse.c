@@ -49,8 +49,7 @@ static tn_status notes_create(notes *out, const tn__fusion *f, tn_error *err)
     return TN_OK;
 }
 
-/* --- alignment
- * ------------------------------------------------------------------------ */
+/* --- alignment --- */
 
 static tn_status find_evidence(tn__evidence *out, const tn__fusion *f,
                                const tn__answers *answers, size_t parent, size_t group,
@@ -156,8 +155,7 @@ static tn_status carry(tn_model **out, const tn__fusion *f, size_t parent,
                          target->groups, NULL, source->maps, err);
 }
 
-/* --- averaging and recalibration
- * ------------------------------------------------------ */
+/* --- averaging and recalibration --- */
 
 static bool has_norms(const tn_model *model)
 {
@@ -250,8 +248,7 @@ static tn_status merge(tn_model **out, notes *n, const tn__fusion *f, tn_error *
     return status;
 }
 
-/* --- the public calls
- * ------------------------------------------------------------------ */
+/* --- the public calls --- */
 
 tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const *models,
                   size_t count, const tn_dataset *data, const tn_fuse_options *options,

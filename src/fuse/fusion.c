@@ -56,8 +56,7 @@ static tn_status check_options(const tn_fuse_options *o, size_t count, bool data
     return TN_OK;
 }
 
-/* --- parents
- * -------------------------------------------------------------------------- */
+/* --- parents --- */
 
 static tn_status parent_create(tn__parent *out, const tn_model *model,
                                const tn_model *reference, tn_error *err)
@@ -126,8 +125,7 @@ static tn_status create_parents(tn__fusion *f, const tn_model *const *models,
     return status;
 }
 
-/* --- images
- * --------------------------------------------------------------------------- */
+/* --- images --- */
 
 static tn_status read_images(float **out, const tn_dataset *data, const uint32_t *index,
                              size_t n, size_t pixels, tn_error *err)
@@ -184,8 +182,7 @@ static tn_status draw_images(tn__fusion *f, const tn_dataset *data, tn_error *er
     return status;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
                             size_t count, const tn_dataset *data,

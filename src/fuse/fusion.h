@@ -51,8 +51,7 @@ tn_status tn__evidence_create(tn__evidence *out, size_t n, size_t m,
                               tn_error *err) TN_MUST_USE;
 void tn__evidence_release(tn__evidence *evidence);
 
-/* --- features_weights.c
- * --------------------------------------------------------------- */
+/* --- features_weights.c --- */
 
 /* The incoming weights of group g's neurons in parameter `entry`, one row a neuron,
  * other axes carried by maps onto `target` (NULL: left as they are); a batch norm
@@ -76,8 +75,7 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
                                size_t parent, size_t group, const bool *solved,
                                tn_error *err) TN_MUST_USE;
 
-/* --- features_activations.c
- * ----------------------------------------------------------- */
+/* --- features_activations.c --- */
 
 /* Co-moments of each parent with the reference on the support images. */
 typedef struct tn__answers {

@@ -92,8 +92,7 @@ static tn_status measure(tn__moments *out, const sweep *s, const tn__sweep_node 
     return status;
 }
 
-/* --- batch norm
- * ------------------------------------------------------------------------ */
+/* --- batch norm --- */
 
 static tn_status before(void *user, const tn__sweep_node *at, tn_error *err)
 {
@@ -119,8 +118,7 @@ static tn_status before(void *user, const tn__sweep_node *at, tn_error *err)
     return TN_OK;
 }
 
-/* --- layers
- * ---------------------------------------------------------------------------- */
+/* --- layers --- */
 
 typedef struct affine {
     const tn__sweep_node *at;
@@ -183,8 +181,7 @@ static tn_status after(void *user, const tn__sweep_node *at, tn_error *err)
     return tn__workers_run(s->how->workers, at->shards, affine_shard, &a, err);
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static tn_status sweep_create(sweep *s, tn_error *err)
 {

@@ -67,8 +67,7 @@ done:
     return status;
 }
 
-/* --- groups
- * ----------------------------------------------------------------------------- */
+/* --- groups --- */
 
 static tn_status match_group(const tn__group *s, const tn__group *t,
                              const tn_model *graph, tn_error *err)

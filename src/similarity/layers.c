@@ -130,8 +130,7 @@ static tn_status places_find(places *out, const tn_model *a, const tn_model *b,
     return status;
 }
 
-/* --- HSIC over shards
- * --------------------------------------------------------------------- */
+/* --- HSIC over shards --- */
 
 typedef struct hsic_sums { /* times images */
     double ab, aa, bb;

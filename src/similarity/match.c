@@ -9,8 +9,7 @@
 
 #include "similarity/match.h"
 
-/* --- canonical order
- * ------------------------------------------------------------------ */
+/* --- canonical order --- */
 
 typedef struct order {
     size_t *nodes; /* [count] */
@@ -85,8 +84,7 @@ done:
     return status;
 }
 
-/* --- one pair of nodes
- * ------------------------------------------------------------------ */
+/* --- one pair of nodes --- */
 
 /* What an attribute means where it is left out, for those whose presence is a matter of
  * taste among exporters. Lists mean that number in every place. */
@@ -250,8 +248,7 @@ static tn_status match_nodes(match *m, size_t s, size_t t, tn_error *err)
     return match_operands(m, s, t, err);
 }
 
-/* --- whole graphs
- * ----------------------------------------------------------------------- */
+/* --- whole graphs --- */
 
 static tn_status match_ends(match *m, tn_error *err)
 {

@@ -57,7 +57,7 @@ static void a_permuted_copy_comes_back_by_weights(void **state)
     tn_fuse_options options = options_of(TN_SUPPORT_WEIGHTS);
     for (size_t i = 0; i < TN__COUNT(nets); i++)
         expect_recovery(&nets[i], &options, (double[]){0.3, 0.7});
-    options.features = TN_FEATURES_STANDARD;
+    options.features = TN_FEATURES_RAW;
     expect_recovery(&nets[0], &options, NULL);
     expect_recovery(&nets[5], &options, (double[]){0, 1});
 }
@@ -279,8 +279,7 @@ static void threads_do_not_change_a_bit(void **state)
     tn_model_free(b);
 }
 
-/* --- what is refused
- * -------------------------------------------------------------------- */
+/* --- what is refused --- */
 
 static void expect_refusal(const tn_model *a, const tn_model *b, tn_dataset *data,
                            const tn_fuse_options *options, tn_status status,
