@@ -39,11 +39,6 @@ tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
                         const tn__named_tensor *tensors, size_t count, const char *name,
                         tn_error *err) TN_MUST_USE;
 
-/* Input and class count that the tensors of a checkpoint ask of `arch` (e.g. the MLP's
- * first and last layer, the classifier's rows); 0 where they do not say. */
-void tn__arch_guess(int64_t input[3], int64_t *classes, const char *arch,
-                    const tn__named_tensor *tensors, size_t count);
-
 /* Architectures whose names and shapes fit the tensors, as a comma-separated list. */
 void tn__arch_suggest(char *text, size_t size, const tn__named_tensor *tensors,
                       size_t count);

@@ -105,20 +105,6 @@ void tn__arch_complete(tn__arch_spec *spec, const tn__names *names)
     spec->classes = spec->classes ? spec->classes : seen.classes;
 }
 
-void tn__arch_guess(int64_t input[3], int64_t *classes, const char *arch,
-                    const tn__named_tensor *tensors, size_t count)
-{
-    tn__arch_spec spec;
-    tn__names names = tn__names_of(tensors, count);
-    tn_error ignored;
-    bool known = tn__arch_parse(&spec, arch, &ignored) == TN_OK;
-    if (known)
-        tn__arch_complete(&spec, &names);
-    for (int k = 0; k < 3; k++)
-        input[k] = known ? spec.input[k] : 0;
-    *classes = known ? spec.classes : 0;
-}
-
 void tn__arch_suggest(char *text, size_t size, const tn__named_tensor *tensors,
                       size_t count)
 {

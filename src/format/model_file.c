@@ -14,29 +14,6 @@ enum { ARCH_NAME_MAX = 64, SUGGESTIONS_MAX = 256 };
 
 /* --- loading ---------------------------------------------------------------------- */
 
-/* A model built for `arch` and filled; input and classes are what the tensors ask for.
- */
-static tn_status build_arch(tn_model **out, const tn__checkpoint *weights,
-                            const tn_load_options *options, const char *path,
-                            tn_error *err)
-{
-    int64_t input[3] = {0}, classes = 0;
-    tn_model *model = NULL;
-    tn__arch_guess(input, &classes, options->arch, weights->tensors, weights->count);
-    if (options->classes)
-        classes = options->classes;
-    bool known = input[0] > 0 && input[1] > 0 && input[2] > 0;
-    tn_status status =
-        tn__arch_build(&model, options->arch, known ? input : NULL, classes, 0, err);
-    if (!status)
-        status = tn__arch_fill(model, weights->tensors, weights->count, path, err);
-    if (status)
-        tn_model_free(model);
-    else
-        *out = model;
-    return status;
-}
-
 /* The graph of an ONNX file, filled. */
 static tn_status fill_graph(tn_model **out, const tn__checkpoint *weights,
                             const tn_load_options *options, const char *path,
@@ -97,7 +74,8 @@ static tn_status load_weights(tn_model **out, tn__buffer *file, const char *path
             err, TN_ERROR_ARGUMENT,
             "cannot load '%s': both an architecture and a graph are given", path);
     else if (options->arch)
-        status = build_arch(&model, &weights, options, path, err);
+        status = tn__arch_load(&model, options->arch, options->classes, weights.tensors,
+                               weights.count, path, err);
     else if (options->graph)
         status = fill_graph(&model, &weights, options, path, err);
     else

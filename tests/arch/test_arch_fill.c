@@ -112,31 +112,33 @@ static void what_the_name_leaves_open_is_read_from_the_tensors(void **state)
     }
 }
 
-static void classes_and_channels_are_guessed(void **state)
+static void classes_and_channels_are_those_of_the_tensors(void **state)
 {
     (void)state;
-    tn_model *a = NULL;
-    int64_t input[3], classes;
+    tn_model *a = NULL, *b = NULL;
     assert_ok(tn_model_create(&a, "vgg11x0.125", (int64_t[]){1, 64, 64}, 7, 0, err));
     bag *tensors = pack(a, "");
-    tn__arch_guess(input, &classes, "vgg11x0.125", tensors->tensors, tensors->count);
-    assert_int_equal(classes, 7);
-    assert_int_equal(input[0], 1);
-    assert_int_equal(input[1], 64);
+    assert_ok(tn__arch_load(&b, "vgg11x0.125", 0, tensors->tensors, tensors->count, "a",
+                            err));
+    const int64_t *input = b->values[b->inputs[0]].dims;
+    assert_int_equal(input[1], 1);
     assert_int_equal(input[2], 64);
-    tn__arch_guess(input, &classes, "nonsense", tensors->tensors, tensors->count);
-    assert_int_equal(classes, 0);
+    assert_int_equal(input[3], 64);
+    assert_same_parameters(a, b);
     drop(tensors);
     tn_model_free(a);
+    tn_model_free(b);
     a = build("resnet20", 100, 0);
     tensors = pack(a, "");
-    tn__arch_guess(input, &classes, "resnet20", tensors->tensors, tensors->count);
-    assert_int_equal(classes, 100);
-    assert_int_equal(input[0], 3);
-    tn__arch_guess(input, &classes, "resnet20", NULL, 0);
-    assert_int_equal(classes, 0);
+    assert_ok(
+        tn__arch_load(&b, "resnet20", 0, tensors->tensors, tensors->count, "a", err));
+    assert_same_parameters(a, b);
+    assert_fails(
+        tn__arch_load(&b, "nonsense", 0, tensors->tensors, tensors->count, "a", err),
+        TN_ERROR_ARGUMENT, "nonsense");
     drop(tensors);
     tn_model_free(a);
+    tn_model_free(b);
 }
 
 /* torchvision says fc and downsample where kuangliu says linear and shortcut. */
@@ -248,7 +250,7 @@ int main(void)
         cmocka_unit_test(checkpoints_fill_what_they_came_from),
         cmocka_unit_test(tensors_tell_their_architecture),
         cmocka_unit_test(what_the_name_leaves_open_is_read_from_the_tensors),
-        cmocka_unit_test(classes_and_channels_are_guessed),
+        cmocka_unit_test(classes_and_channels_are_those_of_the_tensors),
         cmocka_unit_test(public_names_are_interchangeable),
         cmocka_unit_test(halves_become_floats_and_counters_are_ignored),
         cmocka_unit_test(checkpoints_that_do_not_fit_are_refused),
