@@ -1,0 +1,269 @@
+/* bench_training.c - a training step of Tenon beside PyTorch's, in one run.
+ *
+ *     bench_training [--rounds N] [NET...]
+ *
+ * A step is forward, backward and SGD with momentum on 128 random images in f32. Every
+ * contender is a process of its own (this program with --serve, or training_peers.py
+ * under /usr/bin/python3 where that has torch) that does a few steps when told to; they
+ * take turns, so that a noisy machine is noisy for all. Figures are medians over rounds
+ * of the processor time a step took; the first turn warms up and is not counted.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tenon/tenon.h"
+
+#define BATCH 128
+#define ROUNDS_MAX 64
+
+typedef struct net {
+    const char *name, *arch, *data;
+    int steps; /* in one turn */
+} net;
+
+static const net nets[] = {
+    {"mlp", "mlp:784-400-200-100-10", "random:1x28x28,limit=1280,classes=10", 50},
+    {"resnet20", "resnet20", "random:3x32x32,limit=1280,classes=10", 4},
+    {"vgg11-bn", "vgg11-bn", "random:3x32x32,limit=1280,classes=10", 2},
+    {"resnet18", "resnet18", "random:3x32x32,limit=1280,classes=10", 1},
+};
+#define NETS (sizeof nets / sizeof nets[0])
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- serving: steps on demand
+ * ------------------------------------------------------------ */
+
+typedef struct server {
+    int left, steps; /* of this turn */
+    double cpu, wall;
+} server;
+
+/* Waits for "STEPS\n"; 0 at the end of input. */
+static int next_turn(server *s)
+{
+    if (scanf("%d", &s->steps) != 1 || s->steps < 1)
+        return 0;
+    s->left = s->steps;
+    s->cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    s->wall = seconds(CLOCK_MONOTONIC);
+    return 1;
+}
+
+/* Called after every step of tn_train(). Setting up falls into the first turn. */
+static int after_step(void *user, const tn_progress *progress)
+{
+    server *s = user;
+    (void)progress;
+    if (--s->left > 0)
+        return 0;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%.9f %.9f %ld\n", (seconds(CLOCK_PROCESS_CPUTIME_ID) - s->cpu) / s->steps,
+           (seconds(CLOCK_MONOTONIC) - s->wall) / s->steps, usage.ru_maxrss / 1024);
+    fflush(stdout);
+    return !next_turn(s);
+}
+
+static int serve(const net *net, size_t threads)
+{
+    tn_error err = {0};
+    tn_model *model = NULL, *trained = NULL;
+    tn_dataset *data = NULL;
+    tn_train_options options = TN_TRAIN_OPTIONS_INIT;
+    server s = {0};
+    tn_observer observer = {.progress = after_step, .user = &s};
+    int64_t shape[3];
+    tn_status status = tn_dataset_open(&data, net->data, NULL, &err);
+    if (!status) {
+        tn_dataset_shape(shape, data);
+        status = tn_model_create(&model, net->arch, shape, 10, 1, &err);
+    }
+    options.batch = BATCH;
+    options.threads = threads;
+    options.epochs = 1000000;
+    options.learning_rate = 0.01;
+    options.schedule = TN_SCHEDULE_CONSTANT;
+    options.warmup_epochs = 0;
+    if (!status && next_turn(&s))
+        status = tn_train(&trained, NULL, model, data, &options, &observer, &err);
+    if (status && status != TN_ERROR_CANCELLED)
+        fprintf(stderr, "bench_training: %s\n", err.message);
+    tn_model_free(trained);
+    tn_model_free(model);
+    tn_dataset_free(data);
+    return status && status != TN_ERROR_CANCELLED;
+}
+
+/* --- contenders
+ * -------------------------------------------------------------------------- */
+
+typedef struct contender {
+    const char *label;
+    const char *argv[6];
+    pid_t pid;
+    FILE *to, *from; /* NULL: it is gone */
+    double cpu[ROUNDS_MAX], wall[ROUNDS_MAX];
+    long peak; /* MB */
+    int rounds;
+} contender;
+
+static int start(contender *c)
+{
+    int in[2], out[2];
+    /* Closed on exec, or a later contender would hold an earlier one's pipe open. */
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
+        return 0;
+    c->pid = fork();
+    if (c->pid < 0)
+        return 0;
+    if (c->pid == 0) {
+        char *argv[6] = {NULL};
+        for (int i = 0; i < 5 && c->argv[i]; i++)
+            argv[i] = strdup(c->argv[i]);
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    c->to = fdopen(in[1], "w");
+    c->from = fdopen(out[0], "r");
+    return c->to && c->from;
+}
+
+static void stop(contender *c)
+{
+    if (c->to)
+        fclose(c->to);
+    if (c->from)
+        fclose(c->from);
+    if (c->pid > 0)
+        waitpid(c->pid, NULL, 0);
+    c->to = c->from = NULL;
+}
+
+static void turn(contender *c, int steps, int counts)
+{
+    double cpu, wall;
+    if (!c->to)
+        return;
+    fprintf(c->to, "%d\n", steps);
+    fflush(c->to);
+    if (fscanf(c->from, "%lf %lf %ld", &cpu, &wall, &c->peak) != 3) {
+        stop(c);
+        return;
+    }
+    if (counts) {
+        c->cpu[c->rounds] = cpu;
+        c->wall[c->rounds++] = wall;
+    }
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return n ? x[n / 2] : 0;
+}
+
+/* Images a second of processor time. */
+static double per_core(contender *c)
+{
+    double cpu = median(c->cpu, c->rounds);
+    return cpu > 0 ? BATCH / cpu : 0;
+}
+
+static void print_rows(const net *net, contender *c, int count)
+{
+    double torch = 0;
+    for (int i = 2; i < count; i++)
+        if (per_core(&c[i]) > torch)
+            torch = per_core(&c[i]);
+    for (int i = 0; i < count; i++) {
+        double wall = median(c[i].wall, c[i].rounds);
+        if (!c[i].rounds) {
+            printf("%-9s %-22s %10s\n", net->name, c[i].label, "-");
+            continue;
+        }
+        printf("%-9s %-22s %10.1f %10.1f %8ld", net->name, c[i].label, per_core(&c[i]),
+               BATCH / wall, c[i].peak);
+        if (torch > 0)
+            printf(" %8.2f", per_core(&c[i]) / torch);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+static void compare(const net *net, const char *self, int rounds)
+{
+    contender c[] = {
+        {.label = "tenon, 1 worker", .argv = {self, "--serve", net->name, "1"}},
+        {.label = "tenon, 2 workers", .argv = {self, "--serve", net->name, "2"}},
+        {.label = "torch, contiguous",
+         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
+                  "contiguous"}},
+        {.label = "torch, channels last",
+         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
+                  "channels_last"}},
+    };
+    int count = (int)(sizeof c / sizeof c[0]);
+    for (int i = 0; i < count; i++)
+        if (!start(&c[i]))
+            stop(&c[i]);
+    for (int round = 0; round <= rounds; round++)
+        for (int i = 0; i < count; i++)
+            turn(&c[i], net->steps, round > 0);
+    for (int i = 0; i < count; i++)
+        stop(&c[i]);
+    print_rows(net, c, count);
+}
+
+static const net *find(const char *name)
+{
+    for (size_t i = 0; i < NETS; i++)
+        if (strcmp(nets[i].name, name) == 0)
+            return &nets[i];
+    fprintf(stderr, "bench_training: there is no net '%s'\n", name);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = 5, first = 1;
+    if (argc == 4 && strcmp(argv[1], "--serve") == 0)
+        return find(argv[2]) ? serve(find(argv[2]), (size_t)atoi(argv[3])) : 2;
+    if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
+        rounds = atoi(argv[2]);
+        first = 3;
+    }
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        return 2;
+    printf("%-9s %-22s %10s %10s %8s %8s\n", "net", "", "img/s/core", "img/s",
+           "peak MB", "ratio");
+    for (int i = first; i < argc; i++) {
+        if (!find(argv[i]))
+            return 2;
+        compare(find(argv[i]), "/proc/self/exe", rounds);
+    }
+    for (size_t i = 0; argc <= first && i < NETS; i++)
+        compare(&nets[i], "/proc/self/exe", rounds);
+    return 0;
+}
