@@ -34,9 +34,9 @@ static int show(const tn_check_report *report, const struct check_args *args)
         if (cli_json_print(json) != CLI_DONE)
             return CLI_FAILED;
     } else {
-        printf("groups            %zu\n", report->groups);
+        printf("groups            %zu, %zu of them above %.2g\n", report->groups,
+               report->failed, args->check.tolerance);
         printf("largest movement  %.2g of the largest output\n", report->largest);
-        printf("above %-10.2g  %zu\n", args->check.tolerance, report->failed);
     }
     if (report->failed > 0 || !(report->largest <= args->check.tolerance)) {
         fflush(stdout);

@@ -45,8 +45,7 @@ static tn_status evaluate(struct cli_score *scores, tn_model *const *models,
     tn_observer observer = cli_progress_start(&progress, args);
     const tn_model *const *list = (const tn_model *const *)models;
     size_t count = args->count;
-    for (size_t i = 0; i < count; i++)
-        scores[i] = cli_score_named(args->operands[i], args->operands[i]);
+    cli_score_name_files(scores, args->operands, count);
     scores[count] = cli_score_named("prediction ensemble", NULL);
     tn_status status = cli_score_measure(scores, list, count, false, err);
     if (status == TN_OK)

@@ -24,7 +24,8 @@ struct fuse_job {
     tn_model **models; /* [count] */
     size_t count;
     tn_dataset *data, *eval_data; /* either may be NULL */
-    const tn_observer *observer;
+    struct cli_progress progress;
+    tn_observer observer;      /* of the above */
     struct cli_score *parents; /* [count + 1], the last is their ensemble */
     struct cli_score made[MADE_COUNT];
     bool has[MADE_COUNT];
@@ -66,10 +67,6 @@ static tn_status open_all(struct fuse_job *job, tn_error *err)
         return status;
     if ((status = cli_eval_data_open(&job->eval_data, base, err)))
         return status;
-    if (job->data && job->eval_data &&
-        strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
-        cli_note(base, "probe images are among those evaluated on: '%s' has no splits",
-                 base->data);
     return TN_OK;
 }
 
@@ -78,16 +75,15 @@ static tn_status score_parents(struct fuse_job *job, tn_error *err)
 {
     const tn_model *const *list = (const tn_model *const *)job->models;
     struct cli_score *ensemble = &job->parents[job->count];
-    for (size_t i = 0; i < job->count; i++)
-        job->parents[i] =
-            cli_score_named(job->args->base.operands[i], job->args->base.operands[i]);
+    cli_score_name_files(job->parents, job->args->base.operands, job->count);
     *ensemble = cli_score_named("prediction ensemble", NULL);
     tn_status status = cli_score_measure(job->parents, list, job->count, true, err);
     cli_score_sum(ensemble, job->parents, job->count);
+    job->progress.what = "parents";
     if (status == TN_OK && job->eval_data)
         status =
             cli_score_evaluate(job->parents, ensemble, list, job->count, job->eval_data,
-                               &job->args->base, job->observer, err);
+                               &job->args->base, &job->observer, err);
     return status;
 }
 
@@ -97,9 +93,10 @@ static tn_status make(tn_model **out, struct fuse_job *job, size_t which,
 {
     double start = now();
     job->made[which] = cli_score_named(label, NULL);
+    job->progress.what = label;
     tn_status status = tn_fuse(out, which == FUSED ? &job->report : NULL,
                                (const tn_model *const *)job->models, job->count,
-                               job->data, options, job->observer, err);
+                               job->data, options, &job->observer, err);
     job->made[which].seconds = now() - start;
     return status;
 }
@@ -110,7 +107,7 @@ static tn_status score_made(struct fuse_job *job, size_t which, const tn_model *
     tn_status status = cli_score_measure(&job->made[which], &model, 1, true, err);
     if (status == TN_OK && job->eval_data)
         status = cli_score_evaluate(&job->made[which], NULL, &model, 1, job->eval_data,
-                                    &job->args->base, job->observer, err);
+                                    &job->args->base, &job->observer, err);
     job->has[which] = status == TN_OK;
     return status;
 }
@@ -160,7 +157,7 @@ static tn_status work(struct fuse_job *job, tn_error *err)
     tn_model *fused = NULL;
     tn_status status = score_parents(job, err);
     if (status == TN_OK)
-        status = make(&fused, job, FUSED, NULL, &job->args->fuse, err);
+        status = make(&fused, job, FUSED, "result", &job->args->fuse, err);
     if (status == TN_OK)
         status = cli_progress_cancelled(err);
     if (status == TN_OK)
@@ -245,10 +242,18 @@ static void show_groups(const tn_fuse_report *report)
     cli_table_release(&table);
 }
 
+static void note_same_images(const struct fuse_job *job)
+{
+    if (job->data && job->eval_data &&
+        strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
+        cli_note(&job->args->base, "the probe images are among those evaluated on");
+}
+
 static int show(const struct fuse_job *job)
 {
     const tn_fuse_report *report = &job->report;
     size_t count = job->count + 1;
+    note_same_images(job);
     if (job->args->base.json)
         return show_json(job);
     struct cli_score *rows = cli_alloc(count + MADE_COUNT, sizeof *rows);
@@ -272,7 +277,6 @@ static int run(void *user)
 {
     struct cli_fuse_args *args = user;
     struct fuse_job job = {.args = args, .count = args->base.count};
-    struct cli_progress progress;
     tn_error err = {0};
     if (check_usage(args) != CLI_DONE)
         return CLI_USAGE;
@@ -282,10 +286,9 @@ static int run(void *user)
     job.parents = cli_alloc(job.count + 1, sizeof *job.parents);
     tn_status status = open_all(&job, &err);
     if (status == TN_OK) {
-        tn_observer observer = cli_progress_start(&progress, &args->base);
-        job.observer = &observer;
+        job.observer = cli_progress_start(&job.progress, &args->base);
         status = work(&job, &err);
-        cli_progress_end(&progress);
+        cli_progress_end(&job.progress);
     }
     int result = status == TN_OK ? show(&job) : cli_fail(&err);
     tn_fuse_report_release(&job.report);

@@ -415,8 +415,9 @@ static cJSON *record_sizes(const size_t *list)
     return array;
 }
 
-static cJSON *record_value(const struct cli_option *option, const void *value)
+static cJSON *record_value(const struct cli_option *option, const void *args)
 {
+    const void *value = const_field(args, option);
     char text[CLI_VALUE_TEXT];
     switch (option->kind) {
     case CLI_FLAG:
@@ -424,10 +425,11 @@ static cJSON *record_value(const struct cli_option *option, const void *value)
         return cJSON_CreateBool(*(const bool *)value == (option->kind == CLI_FLAG));
     case CLI_SIZE:
         return cJSON_CreateNumber((double)*(const size_t *)value);
-    case CLI_U64: /* all digits, beyond what a JSON number holds */
-        snprintf(text, sizeof text, "%llu",
-                 (unsigned long long)*(const uint64_t *)value);
-        return cJSON_CreateRaw(text);
+    case CLI_U64: /* as text where a JSON number would lose digits */
+        if (*(const uint64_t *)value <= (uint64_t)1 << 53)
+            return cJSON_CreateNumber((double)*(const uint64_t *)value);
+        cli_option_text(text, option, args);
+        return cJSON_CreateString(text);
     case CLI_DOUBLE:
         return cJSON_CreateNumber(*(const double *)value);
     case CLI_CHOICE:
@@ -478,7 +480,7 @@ cJSON *cli_options_record(const struct cli_command *command, const void *args)
             const void *value = const_field(args, option);
             if (!option->recorded || is_absent(option, value))
                 continue;
-            cJSON *item = record_value(option, value);
+            cJSON *item = record_value(option, args);
             if (!cJSON_AddItemToObject(object, option->name, item)) {
                 cJSON_Delete(item);
                 cJSON_Delete(object);

@@ -19,6 +19,7 @@
 
 #define REDRAW_SECONDS 0.1
 #define PLAIN_SECONDS 5.0
+#define SLOW_SECONDS 1.0
 #define BAR_CELLS_MIN 4
 #define BAR_CELLS_MAX 30
 
@@ -69,14 +70,6 @@ static void append_rate(char *text, const tn_progress *p)
         append(text, "  %s %s/s", cli_text_count(count, (uint64_t)rate), p->unit);
 }
 
-static void append_scores(char *text, const tn_progress *p)
-{
-    if (isfinite(p->loss))
-        append(text, "  loss %.3f", p->loss);
-    if (isfinite(p->accuracy))
-        append(text, "  %.1f %%", 100 * p->accuracy);
-}
-
 static void append_time(char *text, double seconds)
 {
     unsigned long s = (unsigned long)(seconds + 0.5);
@@ -116,7 +109,10 @@ static void compose_bar(char *text, const tn_progress *p, size_t width)
     else if (p->done > 0 && p->unit)
         append(words, "  %.0f %s", p->done, p->unit);
     append_rate(words, p);
-    append_scores(words, p);
+    if (isfinite(p->loss))
+        append(words, "  loss %.3f", p->loss);
+    if (isfinite(p->accuracy))
+        append(words, "  %.1f %%", 100 * p->accuracy);
     if (share > 0 && p->seconds > 0.5) {
         append(words, "  ");
         append_time(words, p->seconds * (1 - share) / share);
@@ -168,10 +164,13 @@ static void draw(struct cli_progress *progress, const char *text)
     progress->drawn = true;
 }
 
-/* Tells the end of the stage that was open, where that is worth a line. */
+/* Tells the end of the stage that was open, where that is worth a line: an epoch of
+ * training always is; a stage without loss only off the terminal, if it took a while.
+ */
 static void close_stage(struct cli_progress *progress)
 {
-    bool tell = progress->open && (!progress->terminal || progress->keep);
+    bool tell = progress->open &&
+                (progress->has_loss || (!progress->terminal && progress->slow));
     erase(progress);
     if (tell)
         fprintf(stderr, "%s\n", progress->end);
@@ -185,18 +184,32 @@ static void open_stage(struct cli_progress *progress, const tn_progress *p)
     progress->last_time = progress->terminal ? 0 : now();
 }
 
-static int on_progress(void *user, const tn_progress *p)
+/* The stage by its whole name, "plain average: evaluating". */
+static void name_stage(char *name, size_t size, const struct cli_progress *progress,
+                       const tn_progress *p)
+{
+    const char *glue = progress->what ? ": " : "";
+    snprintf(name, size, "%s%s%s", progress->what ? progress->what : "", glue,
+             p->stage);
+}
+
+static int on_progress(void *user, const tn_progress *given)
 {
     struct cli_progress *progress = user;
-    if (progress->quiet || !p->stage)
+    char name[sizeof progress->stage];
+    if (progress->quiet || !given->stage)
         return interrupted;
-    if (strcmp(progress->stage, p->stage) != 0) {
+    name_stage(name, sizeof name, progress, given);
+    tn_progress renamed = *given, *p = &renamed;
+    p->stage = name;
+    if (strcmp(progress->stage, name) != 0) {
         close_stage(progress);
         open_stage(progress, p);
     }
     progress->end[0] = 0;
     compose_line(progress->end, p, true);
-    progress->keep = isfinite(p->loss);
+    progress->has_loss = isfinite(p->loss);
+    progress->slow = p->seconds >= SLOW_SECONDS;
 
     double pause = progress->terminal ? REDRAW_SECONDS : PLAIN_SECONDS;
     double time = now();

@@ -6,8 +6,8 @@
  *     cli_progress_end(&progress);
  *
  * On a terminal one line is redrawn, at most ten times a second and only when it
- * changed; elsewhere a line is written at the end of a stage and every few seconds. The
- * first ^C asks the job to stop, the second kills it.
+ * changed; elsewhere a line is written at the end of a stage and every few seconds of
+ * it. The first ^C asks the job to stop, the second kills it.
  */
 #ifndef TENON_CLI_PROGRESS_H
 #define TENON_CLI_PROGRESS_H
@@ -18,6 +18,7 @@
 #define CLI_PROGRESS_TEXT 256
 
 struct cli_progress {
+    const char *what; /* set by the command: what the stages are about; or NULL */
     bool terminal, quiet, verbose;
     bool drawn;                  /* a bar stands on the last line of the terminal */
     bool open;                   /* plain lines: the stage has not been told as ended */
@@ -25,7 +26,8 @@ struct cli_progress {
     char stage[128];             /* as last seen */
     char end[CLI_PROGRESS_TEXT]; /* the line that tells its end */
     char shown[CLI_PROGRESS_TEXT]; /* on the terminal now */
-    bool keep; /* the end of this stage is worth a line that stays */
+    bool has_loss;                 /* the stage is one of training */
+    bool slow;                     /* it took long enough to be told off the terminal */
 };
 
 /* Takes over SIGINT. The observer borrows *progress. */

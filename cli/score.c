@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "options.h"
 #include "table.h"
 
 #define LATENCY_RUNS 15
@@ -15,6 +16,18 @@ struct cli_score cli_score_named(const char *label, const char *file)
 {
     return (struct cli_score){
         .label = label, .file = file, .latency = nan(""), .seconds = nan("")};
+}
+
+void cli_score_name_files(struct cli_score *scores, char *const *files, size_t count)
+{
+    bool unique = true;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(cli_base_name(files[i]), cli_base_name(files[j])) == 0)
+                unique = false;
+    for (size_t i = 0; i < count; i++)
+        scores[i] =
+            cli_score_named(unique ? cli_base_name(files[i]) : files[i], files[i]);
 }
 
 tn_status cli_score_measure(struct cli_score *scores, const tn_model *const *models,
@@ -111,9 +124,9 @@ static const char *cell(char text[CLI_NUMBER_TEXT], const struct cli_score *scor
     case MACS:
         return cli_text_amount(text, score->macs);
     case LATENCY:
-        return cli_text_fixed(text, 1e3 * score->latency, 2);
+        return cli_text_time(text, 1e3 * score->latency);
     case SECONDS:
-        return cli_text_fixed(text, score->seconds, 2);
+        return cli_text_time(text, score->seconds);
     case COLUMN_COUNT:
         break;
     }

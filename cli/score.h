@@ -22,6 +22,9 @@ struct cli_score {
 /* An empty row. */
 struct cli_score cli_score_named(const char *label, const char *file);
 
+/* Empty rows of model files: labels without folders where that keeps them apart. */
+void cli_score_name_files(struct cli_score *scores, char *const *files, size_t count);
+
 /* Fills parameters, MACs and, where asked, latency of scores[0..count). */
 tn_status cli_score_measure(struct cli_score *scores, const tn_model *const *models,
                             size_t count, bool latency, tn_error *err);

@@ -69,6 +69,11 @@ const char *cli_text_fixed(char text[CLI_NUMBER_TEXT], double value, int digits)
     return text;
 }
 
+const char *cli_text_time(char text[CLI_NUMBER_TEXT], double value)
+{
+    return cli_text_fixed(text, value, value < 1 ? 3 : 2);
+}
+
 const char *cli_text_short(char text[CLI_NUMBER_TEXT], double value)
 {
     if (!isfinite(value))

@@ -12,6 +12,7 @@ const char *cli_text_count(char text[CLI_NUMBER_TEXT], uint64_t value);  /* 269,
 const char *cli_text_amount(char text[CLI_NUMBER_TEXT], uint64_t value); /* 40.8 M */
 const char *cli_text_percent(char text[CLI_NUMBER_TEXT], double share);  /* 91.50 % */
 const char *cli_text_fixed(char text[CLI_NUMBER_TEXT], double value, int digits);
+const char *cli_text_time(char text[CLI_NUMBER_TEXT], double value);  /* 0.042, 1.23 */
 const char *cli_text_short(char text[CLI_NUMBER_TEXT], double value); /* 1.2e-09 */
 const char *cli_text_shape(char text[CLI_NUMBER_TEXT], const int64_t *dims, int rank);
 

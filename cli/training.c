@@ -10,6 +10,7 @@
 
 #include "files.h"
 #include "message.h"
+#include "options.h"
 #include "progress.h"
 #include "score.h"
 #include "table.h"
@@ -33,9 +34,6 @@ static tn_status open_all(struct training *job, cli_training_start *start,
         (status = cli_eval_data_open(&job->eval_data, base, err)) ||
         (status = start(&job->start, job->args, job->data, err)))
         return status;
-    if (strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
-        cli_note(base, "accuracy is on the training images: '%s' has no split 'test'",
-                 base->data);
     return TN_OK;
 }
 
@@ -54,8 +52,9 @@ static tn_status work(struct training *job, const tn_observer *observer, tn_erro
     const struct cli_args *base = &job->args->base;
     const tn_model *start = job->start;
     tn_status status = TN_OK;
-    job->scores[0] = cli_score_named(job->before, job->before);
-    job->scores[1] = cli_score_named(base->output, base->output);
+    job->scores[0] =
+        cli_score_named(job->before ? cli_base_name(job->before) : NULL, job->before);
+    job->scores[1] = cli_score_named(cli_base_name(base->output), base->output);
     if (job->before)
         status = score(job, 0, job->start, observer, err);
     if (status == TN_OK)
@@ -93,6 +92,8 @@ static int show(const struct training *job)
 {
     char text[CLI_NUMBER_TEXT];
     const tn_train_report *report = &job->report;
+    if (strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
+        cli_note(&job->args->base, "the accuracy is on the training images");
     if (job->args->base.json)
         return show_json(job);
     cli_score_print(job->before ? job->scores : job->scores + 1, job->before ? 2 : 1);

@@ -8,6 +8,7 @@ Commands:
   inspect    what is in a model: nodes, parameters, MACs, groups, legal cuts
   eval       accuracy, loss and calibration of models, and of their ensemble
   fuse       one network out of several, by optimal transport of their neurons
+<lines>
   train      trains a built-in architecture from random weights
   finetune   goes on training a model
   compare    largest output difference of two models; layer-by-layer similarity

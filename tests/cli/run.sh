@@ -3,14 +3,15 @@
 #
 #   # a comment
 #   % require NAME       skip the case (visibly) where this command or file is not there
+#   % when COMMAND       skip it where this fails
 #   $ command            run by sh in an empty folder that the case has to itself
 #   line                 a line of its stdout, in order
 #   ! line               a line of its stderr
 #   ? 1                  its exit status, where that is not 0
 #
 # In expected lines <number> stands for any number, <text> for anything, and a line
-# <lines> for any number of lines. Empty lines are left out on both sides. A line that
-# begins with a blank keeps it. --show prints what was said, to write a case from.
+# <lines> for any number of lines. Empty lines are left out on both sides; in a case with
+# a <number>, runs of blanks are one. --show prints what was said, to write a case from.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -42,6 +43,12 @@ require() {
     fi
 }
 
+when() {
+    sh -c "$1" >/dev/null 2>&1 && return
+    echo "skipped: fails: $1"
+    exit 77
+}
+
 run() {
     printf '$ %s\n' "$1"
     (cd "$work/home" && sh -c "$1") >"$work/out" 2>"$work/err" </dev/null
@@ -55,6 +62,7 @@ run() {
 while IFS= read -r line; do
     case $line in
     '% require '*) require "${line#% require }" ;;
+    '% when '*) when "${line#% when }" ;;
     '$ '*) run "${line#\$ }" >>"$work/actual" ;;
     esac
 done <"$case_file"
