@@ -140,8 +140,7 @@ static tn_status apply_maps(tn__tensor *tensor, const axis_maps *maps, tn_error 
     return status;
 }
 
-/* --- a whole model -------------------------------------------------------------------
- */
+/* --- a whole model ---------------------------------------------------------------- */
 
 /* Whether parameter v of target is computed from one of source. */
 static bool is_carried(const tn__transport *t, size_t v)
@@ -203,8 +202,7 @@ done:
     return status;
 }
 
-/* --- one parameter, neuron by neuron
- * -------------------------------------------------- */
+/* --- one parameter, neuron by neuron ---------------------------------------------- */
 
 static size_t product_of(const tn__shape *shape, int from, int to)
 {

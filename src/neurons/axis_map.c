@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- where parameters meet groups ---------------------------------------------------
- */
+/* --- where parameters meet groups ------------------------------------------------- */
 
 static int compare_meetings(const void *x, const void *y)
 {
@@ -94,19 +93,19 @@ bool tn__transport_meets(const tn__transport *t, size_t v, int axis)
     return count > 0;
 }
 
-/* --- one axis -----------------------------------------------------------------------
- */
+/* --- one axis --------------------------------------------------------------------- */
 
 /* What is needed to join the maps on one axis. */
 typedef struct joint {
     const tn__transport *t;
     size_t u, v; /* the parameter in source and in target */
     int axis;
+    size_t run; /* cells that move together; what follows counts runs */
     size_t extent[2];
     const tn__meeting *meeting[2];
     size_t meetings;
-    bool *covered[2]; /* [extent]: cells that lie in some group */
-    uint32_t *row;    /* [extent of target]: the row that a cell of target becomes */
+    bool *covered[2]; /* [extent]: lies in some group */
+    uint32_t *row;    /* [extent of target]: the row that it becomes */
     size_t rows;
 } joint;
 
@@ -121,6 +120,13 @@ static size_t neurons_of(const joint *j, int side, size_t k)
 {
     const tn__groups *groups = side ? j->t->target_groups : j->t->source_groups;
     return groups->list[j->meeting[side][k].group].neurons;
+}
+
+/* The p-th run of a neuron. */
+static size_t run_of(const joint *j, const tn__group_entry *entry, size_t neuron,
+                     size_t p)
+{
+    return entry->index[neuron * entry->repeats + p * j->run] / j->run;
 }
 
 static tn_status mismatch(const joint *j, const char *what, size_t found, size_t wanted,
@@ -180,8 +186,32 @@ static tn_status find_sides(joint *j, tn_error *err)
     return TN_OK;
 }
 
-/* Marks covered cells and numbers the rows: the cells of target in order; where a group
- * is left alone, its cells of source come first. */
+static bool is_in_runs(const tn__group_entry *entry, size_t neurons, size_t run)
+{
+    for (size_t i = 0; i < neurons * entry->repeats; i++)
+        if (entry->index[i] % run != i % run ||
+            (i % run && entry->index[i] != entry->index[i - 1] + 1))
+            return false;
+    return entry->repeats == run;
+}
+
+/* Where all cells of every neuron follow one another, they are moved as one. */
+static void find_runs(joint *j)
+{
+    size_t run = j->meetings ? entry_of(j, 0, 0)->repeats : 1;
+    bool plain = j->t->target_groups->blocks[j->v] == 1;
+    for (int side = 0; side < 2 && plain; side++) {
+        plain = j->extent[side] % run == 0;
+        for (size_t k = 0; k < j->meetings && plain; k++)
+            plain = is_in_runs(entry_of(j, side, k), neurons_of(j, side, k), run);
+    }
+    j->run = plain ? run : 1;
+    j->extent[0] /= j->run;
+    j->extent[1] /= j->run;
+}
+
+/* Marks what is covered and numbers the rows: target's in order; where a group is left
+ * alone, its own of source come first. */
 static tn_status number_rows(joint *j, tn_error *err)
 {
     bool *alone = tn__alloc(j->extent[1], sizeof *alone);
@@ -194,14 +224,15 @@ static tn_status number_rows(joint *j, tn_error *err)
         }
         for (size_t k = 0; k < j->meetings; k++) {
             const tn__group_entry *entry = entry_of(j, side, k);
-            size_t cells = neurons_of(j, side, k) * entry->repeats;
+            size_t runs = neurons_of(j, side, k) * (entry->repeats / j->run);
             bool skip = j->meeting[side][k].group == j->t->skip;
             if (side == 0 && skip)
-                j->rows += cells;
-            for (size_t i = 0; i < cells; i++) {
-                j->covered[side][entry->index[i]] = true;
+                j->rows += runs;
+            for (size_t i = 0; i < runs; i++) {
+                size_t at = entry->index[i * j->run] / j->run;
+                j->covered[side][at] = true;
                 if (side == 1 && skip)
-                    alone[entry->index[i]] = true;
+                    alone[at] = true;
             }
         }
     }
@@ -217,24 +248,24 @@ typedef void add_entry(tn__axis_map *map, size_t row, size_t column, double weig
 static void visit_group(const joint *j, size_t k, tn__axis_map *map, add_entry *add)
 {
     const tn__group_entry *from = entry_of(j, 0, k), *to = entry_of(j, 1, k);
-    size_t r = from->repeats, neurons = neurons_of(j, 1, k);
+    size_t r = from->repeats / j->run, neurons = neurons_of(j, 1, k);
     if (j->meeting[0][k].group == j->t->skip) {
         for (size_t i = 0; i < neurons_of(j, 0, k) * r; i++)
-            add(map, i, from->index[i], 1);
+            add(map, i, run_of(j, from, i / r, i % r), 1);
         return;
     }
     const tn__map *m = &j->t->maps[j->meeting[0][k].group];
     const double *weight = to->role == TN__CONSUMER ? m->in : m->out;
     for (size_t i = 0; i < neurons; i++) {
         for (size_t p = 0; p < r; p++) {
-            size_t row = j->row[to->index[i * r + p]];
+            size_t row = j->row[run_of(j, to, i, p)];
             if (!m->first) {
                 size_t chosen = m->select ? m->select[i] : i;
-                add(map, row, from->index[chosen * r + p], 1);
+                add(map, row, run_of(j, from, chosen, p), 1);
                 continue;
             }
             for (size_t e = m->first[i]; e < m->first[i + 1]; e++)
-                add(map, row, from->index[m->column[e] * r + p], weight[e]);
+                add(map, row, run_of(j, from, m->column[e], p), weight[e]);
         }
     }
 }
@@ -281,11 +312,12 @@ static tn_status fill(tn__axis_map *map, const joint *j, tn_error *err)
 {
     map->rows = j->rows;
     map->columns = j->extent[0];
+    map->run = j->run;
     map->first = tn__alloc(map->rows + 1, sizeof *map->first);
     if (!map->first)
         return tn__fail_memory(err, (map->rows + 1) * sizeof *map->first);
     if (!visit_all(j, map, count_entry))
-        return mismatch(j, "cells", j->extent[0], j->extent[1], err);
+        return mismatch(j, "cells", j->extent[0] * j->run, j->extent[1] * j->run, err);
     for (size_t i = 0; i < map->rows; i++)
         map->first[i + 1] += map->first[i];
     size_t entries = map->first[map->rows];
@@ -326,6 +358,7 @@ tn_status tn__axis_map_create(tn__axis_map *out, const tn__transport *t, size_t 
         *out = map;
         return TN_OK;
     }
+    find_runs(&j);
     if ((status = number_rows(&j, err)) != TN_OK ||
         (status = fill(&map, &j, err)) != TN_OK)
         goto done;
@@ -344,7 +377,7 @@ tn_status tn__axis_map_entry(tn__axis_map *out, const tn__group_entry *entry,
                              size_t neurons, size_t extent, tn_error *err)
 {
     size_t rows = neurons * entry->repeats;
-    tn__axis_map map = {.rows = rows, .columns = extent};
+    tn__axis_map map = {.rows = rows, .columns = extent, .run = 1};
     map.first = tn__alloc(rows + 1, sizeof *map.first);
     map.column = tn__alloc(rows, sizeof *map.column);
     map.weight = tn__alloc(rows, sizeof *map.weight);

@@ -9,9 +9,10 @@
 
 #include "neurons/map.h"
 
-/* [rows, columns], by rows; all zero: the identity. */
+/* [rows, columns], by rows; all zero: the identity. Rows and columns are runs of `run`
+ * cells that always move together (the pixels of a flattened channel). */
 typedef struct tn__axis_map {
-    size_t rows, columns;
+    size_t rows, columns, run;
     size_t *first;    /* [rows + 1] */
     uint32_t *column; /* [entries] */
     double *weight;   /* [entries] */
@@ -55,9 +56,10 @@ tn_status tn__axis_map_entry(tn__axis_map *out, const tn__group_entry *entry,
                              size_t neurons, size_t extent, tn_error *err) TN_MUST_USE;
 void tn__axis_map_release(tn__axis_map *map);
 
-/* tensor [outer, columns, inner] becomes [outer, rows, inner] in a new tensor. A map
- * that mixes wants TN_F64. With blocks > 1 the map is that of axis `rank`: block k of
- * the rows of axis 0 is multiplied by block k of the map, along axis 1. */
+/* tensor [outer, columns * run, inner] becomes [outer, rows * run, inner], a new
+ * tensor. A map that mixes wants TN_F64. With blocks > 1 the map is that of axis
+ * `rank`: block k of the rows of axis 0 is multiplied by block k of the map, along
+ * axis 1. */
 tn_status tn__axis_map_apply(tn__tensor *tensor, const tn__axis_map *map, int axis,
                              size_t blocks, tn_error *err) TN_MUST_USE;
 

@@ -120,7 +120,8 @@ tn_status tn__axis_map_apply(tn__tensor *tensor, const tn__axis_map *map, int ax
     tn__shape shape = tensor->shape;
     for (int a = 0; a < shape.rank; a++)
         *(a < axis ? &p.outer : &p.inner) *= a == axis ? 1 : (size_t)shape.dims[a];
-    shape.dims[axis] = (int64_t)p.rows;
+    shape.dims[axis] = (int64_t)(p.rows * map->run);
+    p.inner *= map->run;
     tn__tensor made = {0};
     void *data;
     tn_status status =

@@ -64,8 +64,7 @@ bool tn__cells_blocked(const tn__cells *cells, size_t value)
     return end > cells->first_slot[value] && cells->heard[end - 1] != 0;
 }
 
-/* --- what the rules say ------------------------------------------------------------
- */
+/* --- what the rules say ----------------------------------------------------------- */
 
 typedef struct walker {
     tn__coupling base; /* first: the rules hand it back */
@@ -158,8 +157,7 @@ static void hear_role(tn__coupling *c, int operand, int axis, tn__role role)
         w->cells->role[slot] = role;
 }
 
-/* --- the walk ----------------------------------------------------------------------
- */
+/* --- the walk --------------------------------------------------------------------- */
 
 /* Freezes the axes of a value of which the node's rule said nothing. */
 static void freeze_silent(tn__cells *cells, size_t value, size_t node)
@@ -188,9 +186,8 @@ static tn_status walk_node(walker *w, tn_error *err)
         char label[TN__LABEL_TEXT];
         return tn__fail(
             err, TN_ERROR_UNSUPPORTED,
-            "cannot find the neurons at node '%s': operator '%s' has no coupling rule",
-            tn__node_label(site->model, site->node_index, label, sizeof label),
-            node->type);
+            "cannot find the neurons at %s: the operator has no coupling rule",
+            tn__node_label(site->model, site->node_index, label, sizeof label));
     }
     tn_status status = op->couple(&w->base, site, err);
     if (status) {
@@ -278,8 +275,7 @@ static tn_status pass_roles(tn__cells *cells, const tn_model *model,
     return status;
 }
 
-/* --- numbering ---------------------------------------------------------------------
- */
+/* --- numbering -------------------------------------------------------------------- */
 
 /* What a node's outputs are, from what its inputs are. */
 static void find_nature(tn__cells *cells, const tn_model *model,

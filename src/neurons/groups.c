@@ -38,8 +38,7 @@ static bool is_learned_parameter(const builder *b, size_t value)
            tn__value_is_parameter(&b->model->values[value]);
 }
 
-/* --- candidates --------------------------------------------------------------------
- */
+/* --- candidates ------------------------------------------------------------------- */
 
 static tn_status index_model(builder *b, tn_error *err)
 {
@@ -93,8 +92,7 @@ static void collect_candidates(builder *b)
             &b->classes);
 }
 
-/* --- one group ---------------------------------------------------------------------
- */
+/* --- one group -------------------------------------------------------------------- */
 
 static void release_group(tn__group *group)
 {
@@ -155,8 +153,7 @@ static tn_status fill_group(tn__group *group, const builder *b, const uint32_t *
     return TN_OK;
 }
 
-/* --- order and names ---------------------------------------------------------------
- */
+/* --- order and names -------------------------------------------------------------- */
 
 /* The entry after which the group is named: the parameter that is read first in the
  * role of producer; where there is none, the one that is read first. */
@@ -291,8 +288,7 @@ static tn_status build_groups(builder *b, tn_error *err)
     return name_groups(b, err);
 }
 
-/* --- what is in no group ------------------------------------------------------------
- */
+/* --- what is in no group ---------------------------------------------------------- */
 
 static tn_status add_frozen(builder *b, size_t from, const tn__frozen_axis *axis,
                             tn_error *err)

@@ -15,8 +15,7 @@
 /* Names shown of a list before "and 3 more". */
 #define NAMES_SHOWN 3
 
-/* --- cost of each node ---------------------------------------------------------------
- */
+/* --- cost of each node ------------------------------------------------------------ */
 
 typedef struct node_cost {
     uint64_t parameters; /* counted at the first node that reads them */
@@ -132,8 +131,7 @@ tn_status tn_model_info_get(tn_model_info *out, const tn_model *model, tn_error 
     return TN_OK;
 }
 
-/* --- lines
- * ---------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------ */
 
 /* A line being made: text through a stream, JSON as a tree. */
 typedef struct line {
@@ -194,24 +192,22 @@ static tn_status add_shape(line *l, const tn__shape *shape, tn_error *err)
     return tn__fail_memory(err, sizeof dims);
 }
 
-/* --- nodes
- * ---------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------ */
 
 static tn_status describe_node(line *l, const tn_model *model, const costs *c, size_t n,
                                tn_error *err)
 {
     const tn__node *node = &model->nodes[n];
-    char label[TN__LABEL_TEXT], text[TN__SHAPE_TEXT] = "?";
+    char text[TN__SHAPE_TEXT] = "?";
     size_t v = node->output_count ? node->outputs[0] : TN__NONE;
     bool known = v != TN__NONE && c->shapes.known[v];
-    tn__node_label(model, n, label, sizeof label);
     if (known)
         tn__shape_text(text, sizeof text, &c->shapes.shape[v]);
     fprintf(l->stream, "%-18s  %-28s  %-18s  %10llu parameters  %12llu MACs",
-            node->type, label, text, (unsigned long long)c->node[n].parameters,
+            node->type, node->name, text, (unsigned long long)c->node[n].parameters,
             (unsigned long long)c->node[n].macs);
     tn_status status;
-    if ((status = add_text(l, "name", label, err)) != TN_OK ||
+    if ((status = add_text(l, "name", node->name, err)) != TN_OK ||
         (status = add_text(l, "type", node->type, err)) != TN_OK ||
         (known && (status = add_shape(l, &c->shapes.shape[v], err)) != TN_OK) ||
         (status = add_number(l, "params", c->node[n].parameters, err)) != TN_OK)
@@ -238,8 +234,7 @@ tn_status tn_model_list_nodes(const tn_model *model, tn_line_callback *call, voi
     return status;
 }
 
-/* --- groups
- * --------------------------------------------------------------------------- */
+/* --- groups ----------------------------------------------------------------------- */
 
 /* "conv.weight[1]"; axis `rank` is shown as the axis 1 that it stands for. */
 static int shown_axis(const tn_model *model, size_t value, int axis)
@@ -362,8 +357,7 @@ tn_status tn_model_list_groups(const tn_model *model, tn_line_callback *call,
     return status;
 }
 
-/* --- cuts
- * ----------------------------------------------------------------------------- */
+/* --- cuts ------------------------------------------------------------------------- */
 
 /* What is computed up to the node that makes a value. */
 static node_cost cost_before(const tn_model *model, const costs *c, size_t value)

@@ -61,8 +61,7 @@ bool tn__classes_alike(const tn__classes *classes, size_t a, size_t b)
     return true;
 }
 
-/* --- the classes -------------------------------------------------------------------
- */
+/* --- the classes ------------------------------------------------------------------ */
 
 static tn_status allocate(tn__classes *classes, size_t cells, tn_error *err)
 {
@@ -122,8 +121,7 @@ static tn_status gather_classes(tn__classes *classes, const tn__cells *cells,
     return TN_OK;
 }
 
-/* --- the members of the multiset ----------------------------------------------------
- */
+/* --- the members of the multiset -------------------------------------------------- */
 
 static void hash_tie(void *user, const tn__tie *tie)
 {

@@ -127,6 +127,19 @@ static inline size_t toy_flatten(tn_model *model, size_t x)
     return toy_node(model, "Flatten", "flatten", VALUES(x));
 }
 
+static inline size_t toy_batch_norm(tn_model *model, const char *name, size_t x,
+                                    int64_t channels)
+{
+    const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    size_t inputs[5] = {x};
+    for (int k = 0; k < 4; k++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s.%s", name, parts[k]);
+        inputs[k + 1] = toy_parameter(model, text, DIMS(channels));
+    }
+    return toy_node(model, "BatchNormalization", name, inputs, 5);
+}
+
 static inline tn_model *toy_finish(tn_model *model, size_t output)
 {
     assert_ok(tn__model_add_output(model, output, err));
@@ -144,6 +157,37 @@ static inline tn_model *toy_mlp(void)
     return toy_finish(model, toy_linear(model, "fc3", x, 3, 4));
 }
 
+/* A stem of `w` channels, then a block of `k` inner channels onto p + w + p, whose
+ * shortcut pads p channels on either side; 3 classes. */
+static inline tn_model *toy_residual(int64_t w, int64_t k, int64_t p)
+{
+    tn_model *model = toy_create();
+    size_t x = toy_input(model, DIMS(-1, 2, 4, 4));
+    x = toy_batch_norm(model, "bn1", toy_conv(model, "stem", x, w, 2, 1), w);
+    size_t stem = toy_relu(model, "relu1", x);
+    x = toy_batch_norm(model, "bn2", toy_conv(model, "conv1", stem, k, w, 1), k);
+    x = toy_relu(model, "relu2", x);
+    x = toy_batch_norm(model, "bn3", toy_conv(model, "conv2", x, w + 2 * p, k, 1),
+                       w + 2 * p);
+    size_t pads = toy_integers(model, "pads", DIMS(0, p, 0, 0, 0, p, 0, 0));
+    size_t pad = toy_node(model, "Pad", "pad", VALUES(stem, pads));
+    x = toy_relu(model, "relu3", toy_node(model, "Add", "sum", VALUES(x, pad)));
+    x = toy_flatten(model, x);
+    return toy_finish(model, toy_linear(model, "fc", x, 3, (w + 2 * p) * 16));
+}
+
+/* conv1 of 2 a channels, conv2 in two groups onto 2 b, a depthwise convolution, conv3.
+ */
+static inline tn_model *toy_grouped(int64_t a, int64_t b)
+{
+    tn_model *model = toy_create();
+    size_t x = toy_input(model, DIMS(-1, 2, 4, 4));
+    x = toy_relu(model, "relu1", toy_conv(model, "conv1", x, 2 * a, 2, 1));
+    x = toy_relu(model, "relu2", toy_conv(model, "conv2", x, 2 * b, 2 * a, 2));
+    x = toy_relu(model, "relu3", toy_conv(model, "depth", x, 2 * b, 2 * b, 2 * b));
+    return toy_finish(model, toy_conv(model, "conv3", x, 3, 2 * b, 1));
+}
+
 /* Gives every float parameter random content that hides no error: biases, scales and
  * running statistics are neither 0 nor 1. */
 static inline void toy_randomise(tn_model *model, uint64_t seed)
@@ -159,6 +203,69 @@ static inline void toy_randomise(tn_model *model, uint64_t seed)
         for (size_t i = 0; i < tn__tensor_count(tensor); i++)
             ((float *)data)[i] = (float)(0.5 + tn__rng_uniform(&rng));
     }
+}
+
+/* Runs a model on one standard normal image, node by node in plain C. *out is owned by
+ * the caller (free); the number of floats is returned. */
+static inline size_t toy_run(float **out, const tn_model *model)
+{
+    tn__shapes shapes;
+    tn__site site;
+    tn__site_memory memory = {0};
+    assert_ok(tn__shapes_infer(&shapes, model, 1, err));
+    tn__tensor *value = calloc(model->value_count, sizeof *value);
+    const tn__tensor *in[8];
+    for (size_t v = 0; v < model->value_count; v++)
+        if (shapes.constant[v].dtype != TN_UNDEFINED)
+            value[v] = tn__tensor_ref(&shapes.constant[v]);
+    size_t x = model->inputs[0];
+    assert_ok(tn__tensor_create(&value[x], TN_F32, shapes.shape[x].rank,
+                                shapes.shape[x].dims, err));
+    tn__rng rng;
+    tn__rng_seed(&rng, 5, 5);
+    for (size_t i = 0; i < tn__tensor_count(&value[x]); i++)
+        tn__tensor_f32(&value[x])[i] = (float)tn__rng_normal(&rng);
+    for (size_t n = 0; n < model->node_count; n++) {
+        const tn__node *node = &model->nodes[n];
+        size_t y = node->outputs[0];
+        if (value[y].dtype != TN_UNDEFINED)
+            continue; /* known at compile time */
+        assert_ok(tn__site_fill(&site, &memory, model, &shapes, n, err));
+        for (size_t k = 0; k < node->input_count; k++)
+            in[k] = node->inputs[k] == TN__NONE ? NULL : &value[node->inputs[k]];
+        assert_ok(tn__tensor_create(&value[y], TN_F32, shapes.shape[y].rank,
+                                    shapes.shape[y].dims, err));
+        tn__tensor *made = &value[y];
+        assert_ok(
+            tn__op_find(node->domain, node->type)->forward(&made, in, &site, err));
+    }
+    const tn__tensor *result = &value[model->outputs[0]];
+    size_t count = tn__tensor_count(result);
+    *out = malloc(count * sizeof **out);
+    memcpy(*out, tn__tensor_data(result), count * sizeof **out);
+    for (size_t v = 0; v < model->value_count; v++)
+        tn__tensor_release(&value[v]);
+    free(value);
+    tn__site_memory_release(&memory);
+    tn__shapes_release(&shapes);
+    return count;
+}
+
+/* How far the outputs of two models are apart, relative to the largest. */
+static inline double toy_distance(const tn_model *a, const tn_model *b)
+{
+    float *x, *y;
+    size_t count = toy_run(&x, a);
+    assert_int_equal(count, toy_run(&y, b));
+    double largest = 0, difference = 0;
+    for (size_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)x[i]));
+        difference = fmax(difference, fabs((double)x[i] - (double)y[i]));
+    }
+    free(x);
+    free(y);
+    assert_true(largest > 0);
+    return difference / largest;
 }
 
 static inline tn__groups *toy_groups(const tn_model *model)
