@@ -17,7 +17,7 @@ $ tenon eval nosuch.onnx --data random:3x8x8
 ? 1
 $ tenon train mlp:48-8-10 -q -o net.onnx --data random:3x4x4,limit=128 --epochs 1 >log
 $ head -c 500 net.onnx >cut.onnx; tenon inspect cut.onnx
-! tenon: cannot read 'cut.onnx': field at byte 5 needs 2150 bytes, 495 are left
+! tenon: cannot read 'cut.onnx': field at byte 5 needs <number> bytes, 495 are left
 ? 1
 $ tenon convert net.onnx net.safetensors
 wrote net.safetensors
@@ -31,13 +31,13 @@ $ tenon inspect net.safetensors --arch resnet20
 ! tenon: 'net.safetensors' lacks tensor 'conv1.weight' [16, 3, 3, 3]
 ? 1
 $ tenon inspect net.safetensors --arch nosucharch
-! tenon: architecture 'nosucharch' is not known, expected mlp:784-...-10[:bias], lenet5, vgg11|13|16|19[-bn][xW][:bias], resnet8|14|20|32|44|56|110[a|b][xW] or resnet18|34[-imagenet][xW]
+! tenon: architecture 'nosucharch' is not known, expected <text>
 ? 1
 $ head -c 100 net.safetensors >cut.safetensors; tenon inspect cut.safetensors --arch mlp:48-8-10
-! tenon: cannot read 'cut.safetensors': header at byte 8 needs 776 bytes, 92 are left
+! tenon: cannot read 'cut.safetensors': header at byte 8 needs <number> bytes, 92 are left
 ? 1
 $ tenon eval net.onnx --data nosuch:thing
-! tenon: unknown kind in the data spec 'nosuch:thing': expected kind:path[,key=value...], known are idx, fashion-mnist, cifar10, images, tar, random
+! tenon: unknown kind in the data spec 'nosuch:thing': expected kind:path[,key=value...], known are <text>
 ? 1
 $ tenon eval net.onnx --data cifar10:nosuch.bin
 ! tenon: cannot read 'nosuch.bin': No such file or directory
@@ -49,7 +49,7 @@ $ tenon eval net.onnx --data random:3x4x4,limit=10,classes=20
 ! tenon: 'net.onnx' has 10 outputs, data has 20 classes
 ? 1
 $ tenon train nosucharch -o out.onnx --data random:3x4x4
-! tenon: architecture 'nosucharch' is not known, expected mlp:784-...-10[:bias], lenet5, vgg11|13|16|19[-bn][xW][:bias], resnet8|14|20|32|44|56|110[a|b][xW] or resnet18|34[-imagenet][xW]
+! tenon: architecture 'nosucharch' is not known, expected <text>
 ? 1
 $ tenon train mlp:48-8-10 -o out.onnx --data random:3x4x4,limit=10
 ! tenon: batch = 128, but the data has only 10 images to train on
