@@ -1,6 +1,7 @@
 /* bench_transport.c - exact and entropic transport against POT and SciPy.
  *
- *     bench_transport [--quick] [--seed N] [--repeat N] [--python FILE] [--peers FILE]
+ *     bench_transport [--quick] [--only PROBLEM] [--seed N] [--repeat N]
+ *                     [--python FILE] [--peers FILE]
  *
  * Both sides solve the same costs in one run, by turns, each on one thread; a row shows
  * the median seconds of each. Points are standard normal in R^64 and costs Euclidean;
@@ -50,6 +51,7 @@ static const instance INSTANCES[] = {
     {"unequal", "emd", RANDOM, 0, 4096, 2048, false},
     {"entropic 0.05", "sinkhorn", RANDOM, 0.05, 512, 512, true},
     {"entropic 0.01", "sinkhorn", RANDOM, 0.01, 512, 256, true},
+    {"entropic 0.02", "sinkhorn", RANDOM, 0.02, 1024, 1024, false},
     {"entropic 0.02", "sinkhorn", RANDOM, 0.02, 2048, 1024, false},
 };
 
@@ -58,6 +60,7 @@ typedef struct {
     uint64_t seed;
     size_t repeats;
     const char *python, *peers;
+    const char *only; /* NULL: every problem */
 } settings;
 
 /* A running peer; `to` is NULL where there is none. */
@@ -318,8 +321,9 @@ static bool run_instance(const instance *what, const settings *s, peer *p)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: bench_transport [--quick] [--seed N] [--repeat N (1 to %d)]\n"
-            "                       [--python FILE] [--peers FILE]\n",
+            "usage: bench_transport [--quick] [--only PROBLEM] [--seed N]\n"
+            "                       [--repeat N (1 to %d)] [--python FILE] [--peers "
+            "FILE]\n",
             MOST_REPEATS);
     return 2;
 }
@@ -338,6 +342,8 @@ static bool read_arguments(settings *s, int argc, char **argv)
             s->seed = strtoull(value, NULL, 10);
         else if (!strcmp(argv[k], "--repeat"))
             s->repeats = strtoull(value, NULL, 10);
+        else if (!strcmp(argv[k], "--only"))
+            s->only = value;
         else if (!strcmp(argv[k], "--python"))
             s->python = value;
         else if (!strcmp(argv[k], "--peers"))
@@ -351,7 +357,7 @@ static bool read_arguments(settings *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    settings s = {false, 1, 5, "/usr/bin/python3", "bench/transport_peers.py"};
+    settings s = {false, 1, 5, "/usr/bin/python3", "bench/transport_peers.py", NULL};
     if (!read_arguments(&s, argc, argv))
         return usage();
     signal(SIGPIPE, SIG_IGN);
@@ -363,9 +369,14 @@ int main(int argc, char **argv)
            "|---------------|----------|------|------|----------|----------|--------|-"
            "----------|----------|\n");
     int status = 0;
-    for (size_t k = 0; k < sizeof INSTANCES / sizeof *INSTANCES; k++)
-        if ((!s.quick || INSTANCES[k].quick) && !run_instance(&INSTANCES[k], &s, &p))
+    for (size_t k = 0; k < sizeof INSTANCES / sizeof *INSTANCES; k++) {
+        const instance *what = &INSTANCES[k];
+        bool wanted = !s.quick || what->quick;
+        if (s.only && strcmp(s.only, what->solver) != 0)
+            wanted = false;
+        if (wanted && !run_instance(what, &s, &p))
             status = 1;
+    }
     peer_stop(&p);
     return status;
 }

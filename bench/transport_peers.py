@@ -2,8 +2,9 @@
 
 Reads one request a line from stdin, "SOLVER N M REG COSTS", where COSTS is a file of N x M
 float64; answers "SECONDS COST" on stdout. Only the solver's own call is timed. "-" answers a
-solver that is not installed. Solvers: emd, assign (linear_sum_assignment), sinkhorn
-(log-domain, stopping where the marginal error is below 1e-6 as Tenon does).
+solver that is not installed, or a plan whose marginals are wrong. Solvers: emd, assign
+(linear_sum_assignment), sinkhorn (POT's default method: its stabilized one does not
+converge on these problems).
 """
 
 import sys
@@ -20,6 +21,8 @@ try:
     from scipy.optimize import linear_sum_assignment
 except ImportError:
     linear_sum_assignment = None
+
+TOLERANCE = 1e-6  # of the sum of the marginal errors
 
 
 def solve_emd(costs, _):
@@ -40,11 +43,15 @@ def solve_sinkhorn(costs, reg):
     n, m = costs.shape
     mu, nu = np.full(n, 1 / n), np.full(m, 1 / m)
     start = time.perf_counter()
-    # POT stops on the Euclidean norm of the error; over n entries the sum of absolute
-    # errors is at most sqrt(n) times that.
-    plan = ot.sinkhorn(mu, nu, costs, reg, method="sinkhorn_stabilized",
-                       numItermax=100000, stopThr=1e-6 / np.sqrt(m), warn=False)
-    return time.perf_counter() - start, float((plan * costs).sum())
+    # POT stops on the Euclidean norm of the error, Tenon on the sum of absolute errors,
+    # which is at most sqrt(m) times that.
+    plan = ot.sinkhorn(mu, nu, costs, reg, numItermax=10000,
+                       stopThr=TOLERANCE / np.sqrt(m), warn=False)
+    seconds = time.perf_counter() - start
+    error = abs(plan.sum(1) - mu).sum() + abs(plan.sum(0) - nu).sum()
+    if not error <= TOLERANCE:
+        return None
+    return seconds, float((plan * costs).sum())
 
 
 def main():
@@ -60,8 +67,8 @@ def main():
             print("-", flush=True)
             continue
         costs = np.fromfile(path, dtype=np.float64).reshape(int(n), int(m))
-        seconds, cost = solvers[name](costs, float(reg))
-        print(f"{seconds:.9g} {cost:.17g}", flush=True)
+        answer = solvers[name](costs, float(reg))
+        print("%.9g %.17g" % answer if answer else "-", flush=True)
 
 
 if __name__ == "__main__":
