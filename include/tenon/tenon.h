@@ -9,6 +9,7 @@
 #include "tenon/eval.h"
 #include "tenon/fuse.h"
 #include "tenon/model.h"
+#include "tenon/prune.h"
 #include "tenon/train.h"
 #include "tenon/transport.h"
 #include "tenon/version.h"

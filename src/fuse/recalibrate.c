@@ -7,9 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/engine.h"
 #include "fuse/recalibrate.h"
-#include "stats/stats.h"
 
 #define SD_MIN 1e-6 /* below: the channel is constant and stays as it is */
 #define FACTOR_MIN 0.25
@@ -61,11 +59,9 @@ static tn_status gather_shard(void *user, size_t shard, size_t worker, tn_error 
     return TN_OK;
 }
 
-/* *out = moments of the operand, whose value is `value`. The caller owns it. */
-static tn_status measure(tn__moments *out, const sweep *s, const tn__sweep_node *at,
-                         int operand, size_t value, tn_error *err)
+tn_status tn__sweep_moments(tn__moments *out, const tn__sweep_node *at, int operand,
+                            const tn__shape *shape, tn__workers *workers, tn_error *err)
 {
-    const tn__shape *shape = &s->shapes.shape[value];
     gathering g = {.at = at, .operand = operand, .positions = 1};
     tn__moments total = {0};
     for (int axis = 2; axis < shape->rank; axis++)
@@ -78,7 +74,7 @@ static tn_status measure(tn__moments *out, const sweep *s, const tn__sweep_node 
     if (status == TN_OK)
         status = tn__moments_create(&total, channels, err);
     if (status == TN_OK)
-        status = tn__workers_run(s->how->workers, at->shards, gather_shard, &g, err);
+        status = tn__workers_run(workers, at->shards, gather_shard, &g, err);
     for (size_t k = 0; g.of && k < at->shards; k++) {
         if (status == TN_OK)
             tn__moments_merge(&total, &g.of[k]);
@@ -105,7 +101,8 @@ static tn_status before(void *user, const tn__sweep_node *at, tn_error *err)
     if (!mean || !variance)
         return TN_OK;
     tn__moments found = {0};
-    tn_status status = measure(&found, s, at, 0, node->inputs[0], err);
+    tn_status status = tn__sweep_moments(
+        &found, at, 0, &s->shapes.shape[node->inputs[0]], s->how->workers, err);
     if (status != TN_OK)
         return status;
     for (size_t c = 0; c < found.channels; c++) {
@@ -168,7 +165,8 @@ static tn_status after(void *user, const tn__sweep_node *at, tn_error *err)
     size_t value = s->model->nodes[at->node].outputs[0];
     const tn__shape *shape = &s->shapes.shape[value];
     tn__moments found = {0};
-    tn_status status = measure(&found, s, at, TN__OUT(0), value, err);
+    tn_status status =
+        tn__sweep_moments(&found, at, TN__OUT(0), shape, s->how->workers, err);
     if (status != TN_OK)
         return status;
     for (size_t c = 0; c < goal->channels; c++)

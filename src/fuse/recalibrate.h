@@ -9,8 +9,8 @@
 #ifndef TN_FUSE_RECALIBRATE_H
 #define TN_FUSE_RECALIBRATE_H
 
-#include "base/threads.h"
-#include "graph/model.h"
+#include "engine/engine.h"
+#include "stats/stats.h"
 
 /* What the output of one layer (Conv or Gemm) should look like. */
 typedef struct tn__goal {
@@ -38,6 +38,12 @@ bool tn__layer_of(tn__layer *out, const tn_model *model, const tn__links *links,
  * are changed, and a bias is added where there is none and some shift is not zero. */
 tn_status tn__layer_scale(tn_model *model, const tn__layer *layer, const double *scale,
                           const double *shift, tn_error *err) TN_MUST_USE;
+
+/* Moments of an operand [N, channels, ...] of the node at hand over all images of a
+ * sweep; `shape` is that of its value for any batch. */
+tn_status tn__sweep_moments(tn__moments *out, const tn__sweep_node *at, int operand,
+                            const tn__shape *shape, tn__workers *workers,
+                            tn_error *err) TN_MUST_USE;
 
 typedef struct tn__recalibration {
     bool norms;            /* re-estimate every batch norm's running statistics */

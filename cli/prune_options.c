@@ -1,0 +1,124 @@
+/* prune_options.c - the option tables of pruning, one row for each member of
+ * tn_prune_options. */
+#include "prune_options.h"
+
+#define FIELD(name) offsetof(struct cli_prune_args, prune.name)
+#define MANY 1e9
+#define COST_MAX 1e15
+
+const struct cli_choice cli_prune_methods[] = {{"auto", TN_PRUNE_AUTO},
+                                               {"delete", TN_PRUNE_DELETE},
+                                               {"intra-fusion", TN_PRUNE_INTRA_FUSION},
+                                               {"nearest", TN_PRUNE_NEAREST},
+                                               {"fold", TN_PRUNE_FOLD},
+                                               {"refit", TN_PRUNE_REFIT},
+                                               {NULL, 0}};
+static const struct cli_choice importances[] = {
+    {"auto", TN_PRUNE_IMPORTANCE_AUTO},     {"l1", TN_PRUNE_IMPORTANCE_L1},
+    {"l2", TN_PRUNE_IMPORTANCE_L2},         {"norm", TN_PRUNE_IMPORTANCE_NORM},
+    {"median", TN_PRUNE_IMPORTANCE_MEDIAN}, {"error", TN_PRUNE_IMPORTANCE_ERROR},
+    {"random", TN_PRUNE_IMPORTANCE_RANDOM}, {NULL, 0}};
+static const struct cli_choice repairs[] = {{"auto", TN_PRUNE_REPAIR_AUTO},
+                                            {"none", TN_PRUNE_REPAIR_NONE},
+                                            {"norm", TN_PRUNE_REPAIR_NORM},
+                                            {NULL, 0}};
+
+static const struct cli_option options[] = {
+    {.name = "sparsity",
+     .letter = 's',
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = offsetof(struct cli_prune_args, sparsity),
+     .value = "S",
+     .help = "share of the neurons of each group to remove, 0 to 0.98",
+     .max = 0.98},
+    {.name = "max-params",
+     .kind = CLI_U64,
+     .recorded = true,
+     .offset = FIELD(max_params),
+     .value = "N",
+     .help = "remove as many more as it takes to have no more parameters",
+     .max = COST_MAX},
+    {.name = "max-macs",
+     .kind = CLI_U64,
+     .recorded = true,
+     .offset = FIELD(max_macs),
+     .value = "N",
+     .help = "the same for multiply-accumulates of one image",
+     .max = COST_MAX},
+    {.name = "groups",
+     .kind = CLI_STRING,
+     .recorded = true,
+     .offset = FIELD(groups),
+     .value = "WHICH",
+     .help = "inner (groups that lie on no residual stream), all, or names as 'tenon "
+             "inspect --groups' shows them, separated by commas"},
+    {.name = "round-to",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(round_to),
+     .value = "N",
+     .help = "keep a multiple of N neurons; kernels like 8 or 16",
+     .min = 1,
+     .max = 4096},
+    {.name = "method",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(method),
+     .help =
+         "what becomes of removed neurons; auto takes of refit, fold and delete what "
+         "moves the outputs least",
+     .choices = cli_prune_methods},
+    {.name = "importance",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(importance),
+     .help = "which neurons stay; auto takes error with refit, else l1",
+     .choices = importances},
+    {.name = "repair",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(repair),
+     .help = "of statistics afterwards; auto takes norm, and none with --compat",
+     .choices = repairs},
+    {.name = "compat",
+     .kind = CLI_FLAG,
+     .recorded = true,
+     .offset = FIELD(compat),
+     .help = "Intra-Fusion exactly as its authors' program computes it; wants --method "
+             "intra-fusion"},
+    {.name = "seed",
+     .kind = CLI_U64,
+     .recorded = true,
+     .offset = FIELD(seed),
+     .value = "N",
+     .help = "of images, clusters and random choices"},
+};
+const struct cli_group cli_group_prune = CLI_GROUP("Pruning", options);
+
+static const struct cli_option data_options[] = {
+    {.name = "data",
+     .kind = CLI_DATA,
+     .recorded = true,
+     .offset = offsetof(struct cli_args, data),
+     .value = "SPEC",
+     .help = "images that statistics are taken from, kind:path[,key=value...]; "
+             "split=train unless SPEC says. Labels are not used. Without it the images "
+             "are drawn. 'tenon help data' explains SPEC"},
+    {.name = "eval-data",
+     .kind = CLI_DATA,
+     .offset = offsetof(struct cli_args, eval_data),
+     .value = "SPEC",
+     .help =
+         "images for the accuracy before and after; as --data with split=test unless "
+         "given; 'none' leaves the accuracies out"},
+    {.name = "samples",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(samples),
+     .value = "N",
+     .help = "images that are taken from --data, or drawn",
+     .min = 1,
+     .max = MANY},
+};
+const struct cli_group cli_group_prune_data = CLI_GROUP("Data", data_options);

@@ -1,0 +1,20 @@
+/* prune_options.h - the arguments of `tenon prune`. */
+#ifndef TENON_CLI_PRUNE_OPTIONS_H
+#define TENON_CLI_PRUNE_OPTIONS_H
+
+#include "command.h"
+#include "tenon/prune.h"
+
+struct cli_prune_args {
+    struct cli_args base;
+    tn_prune_options prune; /* without the following */
+    double sparsity;        /* negative: not given */
+};
+
+/* The names of methods, by number. */
+extern const struct cli_choice cli_prune_methods[];
+
+extern const struct cli_group cli_group_prune;
+extern const struct cli_group cli_group_prune_data;
+
+#endif

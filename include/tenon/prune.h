@@ -1,0 +1,113 @@
+/* prune.h - a smaller network out of one, without training.
+ *
+ * Intra-Fusion: Theus et al., ICLR 2024, arXiv 2402.07839. Model Folding: ICLR 2025,
+ * arXiv 2502.10216. Least squares after pruning, from a few unlabelled images: GRAIL,
+ * arXiv 2602.23795. Without images Tenon draws its own: see docs/design.md.
+ *
+ *     tn_prune_options options = TN_PRUNE_OPTIONS_INIT;
+ *     tn_model *small = NULL;
+ *     options.sparsity = 0.5;
+ *     if (tn_prune(&small, NULL, model, NULL, &options, NULL, &err)) ...
+ */
+#ifndef TENON_PRUNE_H
+#define TENON_PRUNE_H
+
+#include "tenon/data.h"
+#include "tenon/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tn_prune_method { /* what becomes of the neurons that are removed */
+                               TN_PRUNE_AUTO,   /* refit, fold or delete: what moves the
+                                                   outputs least */
+                               TN_PRUNE_DELETE, /* nothing */
+                               TN_PRUNE_INTRA_FUSION, /* transported onto those that
+                                                         stay, equal shares */
+                               TN_PRUNE_NEAREST, /* each onto the nearest that stays */
+                               TN_PRUNE_FOLD, /* k-means clusters become their means */
+                               TN_PRUNE_REFIT /* deleted; what reads the group is
+                                                 refitted to the answers it gave before,
+                                                 by ridge regression */
+} tn_prune_method;
+
+typedef enum tn_prune_importance {                           /* which neurons stay */
+                                   TN_PRUNE_IMPORTANCE_AUTO, /* error with refit (and
+                                                                auto), else l1 */
+                                   TN_PRUNE_IMPORTANCE_L1,   /* of all weights that make
+                                                                or read the neuron */
+                                   TN_PRUNE_IMPORTANCE_L2,
+                                   TN_PRUNE_IMPORTANCE_NORM, /* scale of the batch norm
+                                                              */
+                                   TN_PRUNE_IMPORTANCE_MEDIAN, /* distance from the
+                                                                  others (FPGM, CVPR
+                                                                  2019) */
+                                   TN_PRUNE_IMPORTANCE_ERROR,  /* what linear
+                                                                  reconstruction from
+                                                                  those that stay  leaves
+                                                                  over in the next
+                                                                  layers, chosen greedily
+                                                                */
+                                   TN_PRUNE_IMPORTANCE_RANDOM
+} tn_prune_importance;
+
+typedef enum tn_prune_repair {                       /* of statistics */
+                               TN_PRUNE_REPAIR_AUTO, /* norm, and none with `compat` */
+                               TN_PRUNE_REPAIR_NONE,
+                               TN_PRUNE_REPAIR_NORM /* mean and variance in batch norms
+                                                       re-estimated */
+} tn_prune_repair;
+
+typedef struct tn_prune_options {
+    double sparsity; /* share of the neurons of each group to remove, in [0, 1) */
+    uint64_t max_params, max_macs; /* where not 0: sparsity is raised until they hold */
+    tn_prune_method method;
+    tn_prune_importance importance;
+    tn_prune_repair repair;
+    bool compat;        /* Intra-Fusion exactly as its authors' program computes it */
+    const char *groups; /* "inner" (not on a residual stream), "all", or names of
+                           groups, separated by commas */
+    size_t round_to;    /* neurons that stay are rounded up to a multiple */
+    size_t samples;     /* images that statistics are taken from */
+    uint64_t seed;
+    size_t threads; /* 0: one for each processor */
+} tn_prune_options;
+#define TN_PRUNE_OPTIONS_INIT                                                          \
+    {                                                                                  \
+        .groups = "inner", .round_to = 1, .samples = 256, .seed = 1                    \
+    }
+
+typedef struct tn_prune_group {
+    char *name;
+    size_t neurons, left;
+    uint32_t *kept; /* [left], ascending; NULL where neurons were mixed */
+} tn_prune_group;
+
+typedef struct tn_prune_report {
+    tn_prune_group *groups; /* those that lost neurons */
+    size_t group_count;
+    double sparsity;        /* of these groups, as asked for or as a budget needed */
+    tn_prune_method method; /* that was taken */
+    double error; /* mean squared change of the outputs on the images, relative to their
+                     variance; NaN where there were no images */
+    size_t images;  /* that statistics were taken from */
+    bool synthetic; /* drawn by Tenon itself */
+    size_t layers_refitted, norms;
+} tn_prune_report;
+TN_API void tn_prune_report_release(tn_prune_report *report); /* takes NULL */
+
+/* *out is `model` with fewer neurons, owned by the caller; with nothing to remove, the
+ * same parameters. `data` may be NULL; only images are used, never labels. options,
+ * report and observer may be NULL. TN_ERROR_ARGUMENT (options, a group that is not
+ * there, a budget out of reach), _UNSUPPORTED (a node whose neurons cannot be removed),
+ * _MISMATCH (images), _NUMERIC. Deterministic, whatever the number of threads. */
+TN_API TN_MUST_USE tn_status tn_prune(tn_model **out, tn_prune_report *report,
+                                      const tn_model *model, const tn_dataset *data,
+                                      const tn_prune_options *options,
+                                      const tn_observer *observer, tn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,414 @@
+/* shrink.c - takes neurons out of a model, in the parameters and in the constants.
+ *
+ * Every axis of every value has flags that say which of its cells stay. Parameters are
+ * gathered by them. Of the operators only those whose constants count channels need
+ * care: Pad, Slice, Split, Reshape and the groups of a depthwise Conv. At the end the
+ * shapes of the new graph are inferred and held against the flags, so an operator that
+ * is not in this list is refused and never made wrong.
+ */
+#include "neurons/shrink.h"
+
+#include <string.h>
+
+#include "ops/operand.h"
+
+typedef struct shrinking {
+    const tn_model *model;
+    const tn__groups *groups;
+    const bool *const *kept;
+    tn_model *out;
+} shrinking;
+
+size_t tn__shrink_cells(bool *flags, const tn__groups *groups, const bool *const *kept,
+                        size_t value, int axis)
+{
+    const tn__shape *shape = &groups->shapes.shape[value];
+    size_t extent = axis < shape->rank ? (size_t)shape->dims[axis] : 0, left = extent;
+    for (size_t c = 0; c < extent; c++)
+        flags[c] = true;
+    for (size_t g = 0; g < groups->count; g++) {
+        const tn__group *group = &groups->list[g];
+        for (size_t e = 0; kept[g] && e < group->entry_count; e++) {
+            const tn__group_entry *entry = &group->entries[e];
+            if (entry->value != value || entry->axis != axis)
+                continue;
+            for (size_t k = 0; k < group->neurons * entry->repeats; k++)
+                if (!kept[g][k / entry->repeats] && flags[entry->index[k]]) {
+                    flags[entry->index[k]] = false;
+                    left--;
+                }
+        }
+    }
+    return left;
+}
+
+/* Flags of an axis in new memory; *left of them are set. */
+static tn_status cells_of(bool **flags, size_t *left, const shrinking *s, size_t value,
+                          int axis, tn_error *err)
+{
+    size_t extent = (size_t)s->groups->shapes.shape[value].dims[axis];
+    bool *made = tn__alloc(extent, sizeof *made);
+    if (!made)
+        return tn__fail_memory(err, extent);
+    *left = tn__shrink_cells(made, s->groups, s->kept, value, axis);
+    *flags = made;
+    return TN_OK;
+}
+
+/* Cells before position `at` that stay. */
+static int64_t rank_of(const bool *flags, int64_t at)
+{
+    int64_t left = 0;
+    for (int64_t c = 0; c < at; c++)
+        left += flags[c];
+    return left;
+}
+
+/* --- parameters ----------------------------------------------------------------- */
+
+static tn_status gather_axis(tn__tensor *tensor, int axis, const bool *flags,
+                             size_t left, tn_error *err)
+{
+    tn__shape shape = tensor->shape;
+    size_t extent = (size_t)shape.dims[axis], outer = 1;
+    size_t inner = tn__dtype_size(tensor->dtype);
+    for (int a = 0; a < shape.rank; a++) {
+        if (a < axis)
+            outer *= (size_t)shape.dims[a];
+        else if (a > axis)
+            inner *= (size_t)shape.dims[a];
+    }
+    shape.dims[axis] = (int64_t)left;
+    tn__tensor made = {0};
+    void *data = NULL;
+    tn_status status =
+        tn__tensor_create(&made, tensor->dtype, shape.rank, shape.dims, err);
+    if (status != TN_OK || (status = tn__tensor_write(&made, &data, err)) != TN_OK) {
+        tn__tensor_release(&made);
+        return status;
+    }
+    const char *from = tn__tensor_data(tensor);
+    char *to = data;
+    for (size_t o = 0; o < outer; o++)
+        for (size_t c = 0; c < extent; c++, from += inner)
+            if (flags[c]) {
+                memcpy(to, from, inner);
+                to += inner;
+            }
+    tn__tensor_release(tensor);
+    *tensor = made;
+    return TN_OK;
+}
+
+/* A convolution in groups of more than one channel keeps its channels. */
+static tn_status check_blocks(const shrinking *s, size_t v, tn_error *err)
+{
+    const tn__value *value = &s->model->values[v];
+    int rank = value->parameter.shape.rank;
+    if (s->groups->blocks[v] < 2 || rank < 2 || value->parameter.shape.dims[1] == 1)
+        return TN_OK;
+    for (size_t g = 0; g < s->groups->count; g++)
+        for (size_t e = 0; s->kept[g] && e < s->groups->list[g].entry_count; e++)
+            if (s->groups->list[g].entries[e].value == v)
+                return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                                "cannot remove neurons of '%s': it is read by a "
+                                "convolution of %zu groups",
+                                value->name, s->groups->blocks[v]);
+    return TN_OK;
+}
+
+static tn_status shrink_parameter(shrinking *s, size_t v, tn_error *err)
+{
+    tn__tensor *tensor = &s->out->values[v].parameter;
+    tn_status status = check_blocks(s, v, err);
+    for (int a = 0; a < tensor->shape.rank && status == TN_OK; a++) {
+        bool *flags = NULL;
+        size_t left = 0, extent = (size_t)tensor->shape.dims[a];
+        status = cells_of(&flags, &left, s, v, a, err);
+        if (status == TN_OK && left < extent)
+            status = gather_axis(tensor, a, flags, left, err);
+        tn__free(flags);
+    }
+    return status;
+}
+
+/* --- constants of operators ----------------------------------------------------- */
+
+static size_t opset_of(const shrinking *s)
+{
+    return (size_t)tn__model_opset(s->model);
+}
+
+/* The integers of an attribute or, where the node has none, of input k. */
+static bool read_list(tn__ints *out, const shrinking *s, const tn__node *node,
+                      const char *name, size_t k)
+{
+    tn__ints list = {.given = true};
+    const int64_t *ints = tn__node_ints(node, name, &list.count);
+    const tn__tensor *constant = NULL;
+    if (!ints) {
+        if (k >= node->input_count || node->inputs[k] == TN__NONE)
+            return false;
+        constant = &s->groups->shapes.constant[node->inputs[k]];
+        if (constant->dtype == TN_UNDEFINED)
+            return false;
+        list.count = tn__tensor_count(constant);
+    }
+    if (list.count > TN__INTS_MAX)
+        return false;
+    for (size_t i = 0; i < list.count; i++)
+        list.v[i] = ints ? ints[i] : tn__tensor_get_i64(constant, i);
+    *out = list;
+    return true;
+}
+
+/* Writes the list where read_list() found it; inputs become constants of their own. */
+static tn_status write_list(shrinking *s, size_t n, const char *name, size_t k,
+                            const tn__ints *list, tn_error *err)
+{
+    tn__node *node = &s->out->nodes[n];
+    if (tn__node_attr(node, name))
+        return tn__node_set_ints(node, name, list->count, list->v, err);
+    tn__tensor tensor = {0};
+    void *data = NULL;
+    size_t value = 0;
+    int64_t dims[1] = {(int64_t)list->count};
+    const char *of = s->model->values[node->outputs[0]].name;
+    char *text = tn__format("%s.%s", of, name);
+    if (!text)
+        return tn__fail_memory(err, strlen(of));
+    tn_status status = tn__tensor_create(&tensor, TN_I64, 1, dims, err);
+    if (status == TN_OK)
+        status = tn__tensor_write(&tensor, &data, err);
+    if (status == TN_OK) {
+        memcpy(data, list->v, list->count * sizeof *list->v);
+        status = tn__model_add_parameter(&value, s->out, text, &tensor, err);
+    }
+    if (status == TN_OK)
+        s->out->nodes[n].inputs[k] = value;
+    tn__tensor_release(&tensor);
+    tn__free(text);
+    return status;
+}
+
+/* Zeros before and after: those that stand where a neuron goes, go too. */
+static tn_status shrink_pad(shrinking *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
+    tn__ints pads;
+    bool changed = false;
+    if (!read_list(&pads, s, node, "pads", 1) || pads.count != 2 * (size_t)in->rank)
+        return TN_OK;
+    for (int a = 0; a < in->rank; a++) {
+        bool *flags = NULL;
+        size_t left = 0;
+        int64_t begin = pads.v[a], end = pads.v[in->rank + a];
+        if (begin < 0 || end < 0 || begin + end == 0)
+            continue;
+        tn_status status = cells_of(&flags, &left, s, node->outputs[0], a, err);
+        if (status != TN_OK)
+            return status;
+        int64_t inside = begin + in->dims[a];
+        pads.v[a] = rank_of(flags, begin);
+        pads.v[in->rank + a] = (int64_t)left - rank_of(flags, inside);
+        changed = changed || pads.v[a] != begin || pads.v[in->rank + a] != end;
+        tn__free(flags);
+    }
+    return changed ? write_list(s, n, "pads", 1, &pads, err) : TN_OK;
+}
+
+static int64_t bound(int64_t at, int64_t extent)
+{
+    at = at < 0 ? at + extent : at;
+    return TN__MIN(TN__MAX(at, 0), extent);
+}
+
+static tn_status shrink_slice(shrinking *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
+    tn__ints starts, ends, axes, steps;
+    bool changed = false, listed = read_list(&axes, s, node, "axes", 3);
+    if (!read_list(&starts, s, node, "starts", 1) ||
+        !read_list(&ends, s, node, "ends", 2))
+        return TN_OK;
+    bool stepped = opset_of(s) >= 10 && read_list(&steps, s, node, "steps", 4);
+    for (size_t i = 0; i < starts.count; i++) {
+        int64_t axis = listed ? axes.v[i] : (int64_t)i;
+        axis += axis < 0 ? in->rank : 0;
+        bool *flags = NULL;
+        size_t left = 0;
+        tn_status status = cells_of(&flags, &left, s, node->inputs[0], (int)axis, err);
+        if (status != TN_OK)
+            return status;
+        int64_t extent = in->dims[axis];
+        if ((int64_t)left < extent && (!stepped || steps.v[i] == 1)) {
+            starts.v[i] = rank_of(flags, bound(starts.v[i], extent));
+            ends.v[i] = rank_of(flags, bound(ends.v[i], extent));
+            changed = true;
+        }
+        tn__free(flags);
+    }
+    tn_status status = TN_OK;
+    if (changed)
+        status = write_list(s, n, "starts", 1, &starts, err);
+    return changed && status == TN_OK ? write_list(s, n, "ends", 2, &ends, err)
+                                      : status;
+}
+
+static tn_status shrink_split(shrinking *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    int rank = s->groups->shapes.shape[node->inputs[0]].rank, axis = 0;
+    tn__ints sizes;
+    tn_status status =
+        tn__axis_resolve(&axis, tn__node_int(node, "axis", 0), rank, err);
+    if (status != TN_OK || !read_list(&sizes, s, node, "split", 1))
+        return status;
+    for (size_t k = 0; k < node->output_count && status == TN_OK; k++) {
+        bool *flags = NULL;
+        size_t left = 0;
+        status = cells_of(&flags, &left, s, node->outputs[k], axis, err);
+        sizes.v[k] = (int64_t)left;
+        tn__free(flags);
+    }
+    return status == TN_OK ? write_list(s, n, "split", 1, &sizes, err) : status;
+}
+
+static tn_status shrink_reshape(shrinking *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    const tn__shape *to = &s->groups->shapes.shape[node->outputs[0]];
+    tn__ints dims;
+    bool changed = false;
+    if (!read_list(&dims, s, node, "shape", 1) || dims.count != (size_t)to->rank)
+        return TN_OK;
+    for (int a = 0; a < to->rank; a++) {
+        bool *flags = NULL;
+        size_t left = 0;
+        tn_status status = cells_of(&flags, &left, s, node->outputs[0], a, err);
+        if (status != TN_OK)
+            return status;
+        tn__free(flags);
+        if (dims.v[a] > 0 && (int64_t)left < to->dims[a]) {
+            dims.v[a] = (int64_t)left;
+            changed = true;
+        }
+    }
+    return changed ? write_list(s, n, "shape", 1, &dims, err) : TN_OK;
+}
+
+/* A depthwise convolution has as many groups as channels. */
+static tn_status shrink_conv(shrinking *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
+    if (tn__node_int(node, "group", 1) < 2 ||
+        tn__node_int(node, "group", 1) != in->dims[1])
+        return TN_OK;
+    bool *flags = NULL;
+    size_t left = 0;
+    tn_status status = cells_of(&flags, &left, s, node->inputs[0], 1, err);
+    tn__free(flags);
+    if (status != TN_OK)
+        return status;
+    return tn__node_set_int(&s->out->nodes[n], "group", (int64_t)left, err);
+}
+
+static tn_status shrink_node(shrinking *s, size_t n, tn_error *err)
+{
+    static const struct {
+        const char *type;
+        tn_status (*shrink)(shrinking *s, size_t n, tn_error *err);
+    } rules[] = {{"Pad", shrink_pad},
+                 {"Slice", shrink_slice},
+                 {"Split", shrink_split},
+                 {"Reshape", shrink_reshape},
+                 {"Conv", shrink_conv}};
+    for (size_t i = 0; i < TN__COUNT(rules); i++)
+        if (!strcmp(s->model->nodes[n].type, rules[i].type) &&
+            !s->model->nodes[n].domain[0])
+            return rules[i].shrink(s, n, err);
+    return TN_OK;
+}
+
+/* --- the whole ------------------------------------------------------------------ */
+
+/* Declared widths of activations follow; batch and symbols stay. */
+static tn_status shrink_declared(shrinking *s, size_t v, tn_error *err)
+{
+    tn__value *value = &s->out->values[v];
+    for (int a = 0; value->shaped && a < value->rank; a++) {
+        bool *flags = NULL;
+        size_t left = 0;
+        if (!s->groups->shapes.known[v] || value->dims[a] < 0)
+            continue;
+        tn_status status = cells_of(&flags, &left, s, v, a, err);
+        tn__free(flags);
+        if (status != TN_OK)
+            return status;
+        if ((int64_t)left < s->groups->shapes.shape[v].dims[a])
+            value->dims[a] = (int64_t)left;
+    }
+    return TN_OK;
+}
+
+static tn_status check_node(const shrinking *s, const tn__shapes *found, size_t n,
+                            tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    char label[TN__LABEL_TEXT];
+    for (size_t k = 0; k < node->output_count; k++) {
+        size_t v = node->outputs[k];
+        if (v == TN__NONE || !s->groups->shapes.known[v] || !found->known[v])
+            continue;
+        for (int a = 0; a < found->shape[v].rank; a++) {
+            bool *flags = NULL;
+            size_t left = 0;
+            tn_status status = cells_of(&flags, &left, s, v, a, err);
+            tn__free(flags);
+            if (status != TN_OK)
+                return status;
+            if (found->shape[v].dims[a] != (int64_t)left)
+                return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                                "cannot remove neurons at %s: axis %d of its output "
+                                "would have %lld, expected %zu",
+                                tn__node_label(s->model, n, label, sizeof label), a,
+                                (long long)found->shape[v].dims[a], left);
+        }
+    }
+    return TN_OK;
+}
+
+static tn_status check_shapes(const shrinking *s, tn_error *err)
+{
+    tn__shapes found = {0};
+    tn_status status = tn__shapes_infer(&found, s->out, 1, err);
+    if (status != TN_OK)
+        return tn__fail_in(err, TN_ERROR_UNSUPPORTED, "cannot remove these neurons");
+    for (size_t n = 0; n < s->model->node_count && status == TN_OK; n++)
+        status = check_node(s, &found, n, err);
+    tn__shapes_release(&found);
+    return status;
+}
+
+tn_status tn__shrink(tn_model **out, const tn_model *model, const tn__groups *groups,
+                     const bool *const *kept, tn_error *err)
+{
+    shrinking s = {.model = model, .groups = groups, .kept = kept};
+    tn_status status = tn__model_clone(&s.out, model, err);
+    for (size_t v = 0; v < model->value_count && status == TN_OK; v++)
+        status = tn__value_is_parameter(&model->values[v])
+                     ? shrink_parameter(&s, v, err)
+                     : shrink_declared(&s, v, err);
+    for (size_t n = 0; n < model->node_count && status == TN_OK; n++)
+        status = shrink_node(&s, n, err);
+    if (status == TN_OK)
+        status = check_shapes(&s, err);
+    if (status == TN_OK)
+        *out = s.out;
+    else
+        tn_model_free(s.out);
+    return status;
+}

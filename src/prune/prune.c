@@ -1,0 +1,466 @@
+/* prune.c - the order in which a network is pruned.
+ *
+ * Widths, then which neurons stay, then the maps, then what the maps make of the
+ * parameters, then statistics and layers put right. Statistics come from `probe`: the
+ * network with batch norms re-estimated on the very images they are taken from, so that
+ * every layer answers to drawn images with the mean and variance it has on real ones.
+ * All groups are chosen from the network as it was.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "fuse/recalibrate.h"
+#include "neurons/shrink.h"
+#include "prune/prune.h"
+
+typedef struct pruning {
+    const tn_prune_options *options;
+    const tn_model *model;
+    tn__groups *groups;
+    size_t *left; /* [groups] */
+    double sparsity;
+    tn_model *folded;
+    tn__groups *folded_groups;
+    tn__workers *workers;
+    float *images; /* [image_count, input], or NULL */
+    size_t image_count;
+    bool synthetic;
+} pruning;
+
+/* One way of doing it, and what came out. */
+typedef struct attempt {
+    tn_prune_method method;
+    tn_prune_importance importance;
+    bool repair;
+    tn_model *model;
+    bool **kept; /* [groups]: [neurons], NULL where the group keeps all */
+    double error;
+    size_t layers, norms;
+} attempt;
+
+void tn_prune_report_release(tn_prune_report *report)
+{
+    if (!report)
+        return;
+    for (size_t i = 0; i < report->group_count; i++) {
+        tn__free(report->groups[i].name);
+        tn__free(report->groups[i].kept);
+    }
+    tn__free(report->groups);
+    *report = (tn_prune_report){0};
+}
+
+static void attempt_release(attempt *a, size_t groups)
+{
+    for (size_t g = 0; a->kept && g < groups; g++)
+        tn__free(a->kept[g]);
+    tn__free(a->kept);
+    tn_model_free(a->model);
+    *a = (attempt){0};
+}
+
+/* --- preparation -------------------------------------------------------------------
+ */
+
+static tn_status check_options(const tn_prune_options *options, tn_error *err)
+{
+    if (!(options->sparsity >= 0 && options->sparsity < 1))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "sparsity is %g, expected 0 or more and less than 1",
+                        options->sparsity);
+    if (options->samples == 0 || options->round_to == 0)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "%s is 0, expected at least 1",
+                        options->samples ? "round_to" : "samples");
+    if (options->compat && options->method != TN_PRUNE_INTRA_FUSION)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "compat wants the method to be intra-fusion");
+    return TN_OK;
+}
+
+static bool nothing_to_do(const pruning *p)
+{
+    for (size_t g = 0; g < p->groups->count; g++)
+        if (p->left[g] < p->groups->list[g].neurons)
+            return false;
+    return true;
+}
+
+static bool wants_images(const tn_prune_options *options)
+{
+    return !options->compat &&
+           (options->method == TN_PRUNE_AUTO || options->method == TN_PRUNE_REFIT ||
+            options->importance == TN_PRUNE_IMPORTANCE_ERROR ||
+            options->repair != TN_PRUNE_REPAIR_NONE);
+}
+
+static tn_status draw_images(pruning *p, const tn_dataset *data, tn_error *err)
+{
+    int64_t shape[3];
+    size_t wanted = 0, input = p->model->inputs[0];
+    tn_dataset_shape(shape, data);
+    size_t pixels = (size_t)(shape[0] * shape[1] * shape[2]);
+    size_t n = tn_dataset_count(data);
+    if (!tn__shape_count(&wanted, &p->groups->shapes.shape[input]) || wanted != pixels)
+        return tn__fail(err, TN_ERROR_MISMATCH,
+                        "images of %zu numbers do not fit input '%s' of %zu", pixels,
+                        p->model->values[input].name, wanted);
+    p->image_count = TN__MIN(p->options->samples, n);
+    uint32_t *order = tn__alloc(n, sizeof *order);
+    p->images = tn__alloc(p->image_count, pixels * sizeof *p->images);
+    tn_status status =
+        order && p->images ? TN_OK : tn__fail_memory(err, n * sizeof *order);
+    if (status == TN_OK) {
+        tn__rng rng;
+        tn__rng_seed(&rng, p->options->seed, 0);
+        tn__rng_permutation(&rng, order, n);
+        status = tn_dataset_read(p->images, NULL, data, order, 0, p->image_count, err);
+    }
+    tn__free(order);
+    return status;
+}
+
+static tn_status prepare(pruning *p, const tn_dataset *data, tn_error *err)
+{
+    const tn_prune_options *options = p->options;
+    tn_status status = tn__prune_fold_norms(&p->folded, p->model, options->compat, err);
+    if (status == TN_OK)
+        status = tn__groups_find(&p->folded_groups, p->folded, err);
+    if (status == TN_OK && p->folded_groups->count != p->groups->count)
+        status = tn__fail(err, TN_ERROR_UNSUPPORTED,
+                          "the groups are others once batch norms are folded");
+    if (status == TN_OK)
+        status = tn__workers_create(&p->workers, options->threads, err);
+    if (status != TN_OK || !wants_images(options))
+        return status;
+    if (data)
+        return draw_images(p, data, err);
+    p->synthetic = true;
+    p->image_count = options->samples;
+    return tn__leaves_create(&p->images, p->image_count,
+                             &p->groups->shapes.shape[p->model->inputs[0]],
+                             options->seed, err);
+}
+
+static void pruning_release(pruning *p)
+{
+    tn__groups_free(p->groups);
+    tn__groups_free(p->folded_groups);
+    tn_model_free(p->folded);
+    tn__workers_free(p->workers);
+    tn__free(p->left);
+    tn__free(p->images);
+}
+
+/* --- which neurons stay ------------------------------------------------------------
+ */
+
+static tn_status rank_group(bool *kept, const pruning *p, const attempt *a, size_t g,
+                            tn_error *err)
+{
+    tn__features features = {0};
+    tn_prune_importance by = a->importance == TN_PRUNE_IMPORTANCE_ERROR
+                                 ? TN_PRUNE_IMPORTANCE_L1
+                                 : a->importance;
+    if (by == TN_PRUNE_IMPORTANCE_NORM)
+        return tn__prune_rank_norm(kept, p->model, p->groups, g, p->left[g], err);
+    tn_status status =
+        tn__features_create(&features, p->folded, p->folded_groups, g, false, err);
+    if (status == TN_OK)
+        status =
+            tn__prune_rank(kept, &features, p->left[g], by, p->options->seed + g, err);
+    tn__features_release(&features);
+    return status;
+}
+
+static tn_status choose(attempt *a, const pruning *p, const tn_model *probe,
+                        tn_error *err)
+{
+    size_t count = p->groups->count;
+    bool *done = tn__alloc(count, sizeof *done);
+    a->kept = tn__alloc(count, sizeof *a->kept);
+    tn_status status = done && a->kept ? TN_OK : tn__fail_memory(err, count);
+    for (size_t g = 0; g < count && status == TN_OK; g++) {
+        if (p->left[g] == p->groups->list[g].neurons)
+            continue;
+        a->kept[g] = tn__alloc(p->groups->list[g].neurons, sizeof **a->kept);
+        if (!a->kept[g])
+            status = tn__fail_memory(err, p->groups->list[g].neurons);
+    }
+    if (status == TN_OK && a->importance == TN_PRUNE_IMPORTANCE_ERROR)
+        status = tn__prune_recover(a->kept, done, p->left, probe, p->folded,
+                                   p->folded_groups, p->images, p->image_count,
+                                   p->workers, err);
+    for (size_t g = 0; g < count && status == TN_OK; g++)
+        if (a->kept[g] && !done[g])
+            status = rank_group(a->kept[g], p, a, g, err);
+    tn__free(done);
+    return status;
+}
+
+/* --- the maps and what they make ----------------------------------------------------
+ */
+
+static bool mixes(tn_prune_method method)
+{
+    return method == TN_PRUNE_INTRA_FUSION || method == TN_PRUNE_NEAREST ||
+           method == TN_PRUNE_FOLD;
+}
+
+static tn_status make_maps(tn__map *maps, const pruning *p, const attempt *a,
+                           tn_error *err)
+{
+    tn_status status = TN_OK;
+    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
+        tn__features features = {0};
+        if (!a->kept[g])
+            continue;
+        status = tn__features_create(&features, p->folded, p->folded_groups, g,
+                                     !p->options->compat, err);
+        if (status == TN_OK)
+            status =
+                tn__prune_absorb(&maps[g], &features, a->kept[g], p->left[g], a->method,
+                                 p->options->compat, p->options->seed, err);
+        tn__features_release(&features);
+    }
+    return status;
+}
+
+/* *out: `from` with the neurons of attempt `a`; maps NULL: the others are deleted. */
+static tn_status carry(tn_model **out, const tn_model *from, const tn__groups *groups,
+                       const attempt *a, const tn__map *maps, tn_error *err)
+{
+    tn_model *graph = NULL;
+    tn__groups *onto = NULL;
+    tn_status status =
+        tn__shrink(&graph, from, groups, (const bool *const *)a->kept, err);
+    if (status == TN_OK && !maps) {
+        *out = graph;
+        return TN_OK;
+    }
+    if (status == TN_OK)
+        status = tn__groups_find(&onto, graph, err);
+    if (status == TN_OK)
+        status = tn__map_apply(out, from, groups, graph, onto, NULL, maps, err);
+    tn__groups_free(onto);
+    tn_model_free(graph);
+    return status;
+}
+
+/* A clone whose batch norms are re-estimated on the images. */
+static tn_status make_probe(tn_model **out, const tn_model *model, const pruning *p,
+                            tn_error *err)
+{
+    tn_model *made = NULL;
+    size_t layers = 0;
+    tn_status status = tn__model_clone(&made, model, err);
+    tn__recalibration how = {
+        .norms = true, .workers = p->workers, .images = p->images, .n = p->image_count};
+    if (status == TN_OK && p->images)
+        status = tn__recalibrate(made, &layers, &how, err);
+    if (status == TN_OK)
+        *out = made;
+    else
+        tn_model_free(made);
+    return status;
+}
+
+static tn_status infer(float **out, size_t *count, const tn_model *model,
+                       const pruning *p, tn_error *err)
+{
+    tn__engine *engine = NULL;
+    tn__engine_options options = {.workers = p->workers};
+    tn_status status = tn__engine_create(&engine, model, &options, err);
+    if (status != TN_OK)
+        return status;
+    *count = p->image_count * tn__engine_output_count(engine);
+    *out = tn__alloc(*count, sizeof **out);
+    status = *out ? tn__engine_infer(engine, *out, p->images, p->image_count, err)
+                  : tn__fail_memory(err, *count * sizeof **out);
+    tn__engine_free(engine);
+    return status;
+}
+
+/* Mean squared change of the outputs relative to their variance. */
+static tn_status measure_error(double *out, const tn_model *before,
+                               const tn_model *after, const pruning *p, tn_error *err)
+{
+    float *x = NULL, *y = NULL;
+    size_t count = 0;
+    double mean = 0, variance = 0, change = 0;
+    tn_status status = infer(&x, &count, before, p, err);
+    if (status == TN_OK)
+        status = infer(&y, &count, after, p, err);
+    for (size_t i = 0; i < count && status == TN_OK; i++)
+        mean += (double)x[i] / (double)count;
+    for (size_t i = 0; i < count && status == TN_OK; i++) {
+        double d = (double)y[i] - (double)x[i], v = (double)x[i] - mean;
+        change += d * d;
+        variance += v * v;
+    }
+    if (status == TN_OK)
+        *out = isfinite(change) ? change / TN__MAX(variance, 1e-30) : HUGE_VAL;
+    tn__free(x);
+    tn__free(y);
+    return status;
+}
+
+/* One attempt from beginning to end: a->model and what is known of it. */
+static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
+{
+    bool mixing = mixes(a->method), refits = a->method == TN_PRUNE_REFIT;
+    const tn_model *base = mixing ? p->folded : p->model;
+    const tn__groups *groups = mixing ? p->folded_groups : p->groups;
+    tn_model *probe = NULL, *small_probe = NULL;
+    tn__map *maps = tn__alloc(groups->count, sizeof *maps);
+    tn_status status =
+        maps ? TN_OK : tn__fail_memory(err, groups->count * sizeof *maps);
+    if (status == TN_OK)
+        status = make_probe(&probe, base, p, err);
+    if (status == TN_OK)
+        status = choose(a, p, probe, err);
+    if (status == TN_OK && mixing)
+        status = make_maps(maps, p, a, err);
+    if (status == TN_OK)
+        status = carry(&a->model, base, groups, a, mixing ? maps : NULL, err);
+    if (status == TN_OK && (a->repair || p->images))
+        status = carry(&small_probe, probe, groups, a, mixing ? maps : NULL, err);
+    tn__refitting how = {.probe = probe,
+                         .groups = groups,
+                         .kept = refits ? (const bool *const *)a->kept : NULL,
+                         .norms = a->repair,
+                         .small = a->model,
+                         .small_probe = small_probe,
+                         .images = p->images,
+                         .n = p->image_count,
+                         .seed = p->options->seed,
+                         .workers = p->workers};
+    if (status == TN_OK && (a->repair || refits))
+        status = tn__prune_refit(&a->layers, &a->norms, &how, err);
+    a->error = (double)NAN;
+    if (status == TN_OK && p->images)
+        status = measure_error(&a->error, p->model, a->model, p, err);
+    for (size_t g = 0; maps && g < groups->count; g++)
+        tn__map_release(&maps[g]);
+    tn__free(maps);
+    tn_model_free(probe);
+    tn_model_free(small_probe);
+    return status;
+}
+
+/* --- the whole -----------------------------------------------------------------------
+ */
+
+static tn_status fill_report(tn_prune_report *out, const pruning *p, const attempt *a,
+                             tn_error *err)
+{
+    tn_prune_report made = {.sparsity = p->sparsity,
+                            .method = a->method,
+                            .error = a->error,
+                            .images = p->image_count,
+                            .synthetic = p->synthetic,
+                            .layers_refitted = a->layers,
+                            .norms = a->norms};
+    made.groups = tn__alloc(p->groups->count, sizeof *made.groups);
+    bool enough = made.groups != NULL;
+    for (size_t g = 0; g < p->groups->count && enough; g++) {
+        const tn__group *group = &p->groups->list[g];
+        if (!a->kept || !a->kept[g])
+            continue;
+        tn_prune_group *to = &made.groups[made.group_count++];
+        to->name = tn__strdup(group->name);
+        to->neurons = group->neurons;
+        to->left = p->left[g];
+        enough = to->name != NULL;
+        if (a->method == TN_PRUNE_FOLD || !enough)
+            continue;
+        to->kept = tn__alloc(to->left, sizeof *to->kept);
+        enough = to->kept != NULL;
+        for (size_t i = 0, j = 0; i < group->neurons && enough; i++)
+            if (a->kept[g][i])
+                to->kept[j++] = (uint32_t)i;
+    }
+    if (!enough) {
+        tn_prune_report_release(&made);
+        return tn__fail_memory(err, p->groups->count * sizeof *made.groups);
+    }
+    *out = made;
+    return TN_OK;
+}
+
+/* Tries the ways there are for `auto`, else the one asked for; *best is the one that
+ * moves the outputs least, the earlier where equal. */
+static tn_status try_all(attempt *best, const pruning *p, const tn_observer *observer,
+                         tn_error *err)
+{
+    static const tn_prune_method all[] = {TN_PRUNE_REFIT, TN_PRUNE_FOLD,
+                                          TN_PRUNE_DELETE, TN_PRUNE_DELETE};
+    static const char *const names[] = {"auto",    "delete", "intra-fusion",
+                                        "nearest", "fold",   "refit"};
+    const tn_prune_options *options = p->options;
+    bool automatic = options->method == TN_PRUNE_AUTO;
+    tn_status status = TN_OK;
+    for (size_t k = 0; k < (automatic ? TN__COUNT(all) : 1) && status == TN_OK; k++) {
+        attempt a = {.method = automatic ? all[k] : options->method,
+                     .importance = options->importance,
+                     .repair = k < 3 && !options->compat &&
+                               options->repair != TN_PRUNE_REPAIR_NONE};
+        tn_progress progress = {.stage = names[a.method],
+                                .done = (double)k,
+                                .total = automatic ? TN__COUNT(all) : 1,
+                                .unit = "methods",
+                                .loss = (double)NAN,
+                                .accuracy = (double)NAN};
+        if (a.importance == TN_PRUNE_IMPORTANCE_AUTO)
+            a.importance = a.method == TN_PRUNE_REFIT ? TN_PRUNE_IMPORTANCE_ERROR
+                                                      : TN_PRUNE_IMPORTANCE_L1;
+        status = tn__report(observer, &progress, err);
+        if (status == TN_OK)
+            status = try_method(&a, p, err);
+        if (status == TN_OK && automatic)
+            tn__log(observer, 2, "%s%s: outputs move by %.4g of their variance",
+                    names[a.method], a.repair ? "" : ", no repair", a.error);
+        if (status == TN_OK && (k == 0 || a.error < best->error)) {
+            attempt_release(best, p->groups->count);
+            *best = a;
+        } else {
+            attempt_release(&a, p->groups->count);
+        }
+    }
+    return status;
+}
+
+tn_status tn_prune(tn_model **out, tn_prune_report *report, const tn_model *model,
+                   const tn_dataset *data, const tn_prune_options *options,
+                   const tn_observer *observer, tn_error *err)
+{
+    static const tn_prune_options defaults = TN_PRUNE_OPTIONS_INIT;
+    pruning p = {.options = options ? options : &defaults, .model = model};
+    attempt best = {.error = (double)NAN};
+    tn_status status = check_options(p.options, err);
+    if (status == TN_OK)
+        status = tn__groups_find(&p.groups, model, err);
+    if (status == TN_OK) {
+        p.left = tn__alloc(p.groups->count, sizeof *p.left);
+        status = p.left ? tn__prune_widths(p.left, &p.sparsity, model, p.groups,
+                                           p.options, err)
+                        : tn__fail_memory(err, p.groups->count * sizeof *p.left);
+    }
+    if (status == TN_OK && nothing_to_do(&p)) {
+        status = tn__model_clone(&best.model, model, err);
+    } else if (status == TN_OK) {
+        status = prepare(&p, data, err);
+        if (status == TN_OK)
+            status = try_all(&best, &p, observer, err);
+    }
+    if (status == TN_OK && report)
+        status = fill_report(report, &p, &best, err);
+    if (status == TN_OK) {
+        *out = best.model;
+        best.model = NULL;
+    }
+    attempt_release(&best, p.groups ? p.groups->count : 0);
+    pruning_release(&p);
+    return status;
+}
