@@ -9,6 +9,7 @@
  * of the processor time a step took; the first turn warms up and is not counted.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,7 @@ int main(int argc, char **argv)
     }
     if (rounds < 1 || rounds > ROUNDS_MAX)
         return 2;
+    signal(SIGPIPE, SIG_IGN); /* a contender may be missing */
     printf("%-9s %-22s %10s %10s %8s %8s\n", "net", "", "img/s/core", "img/s",
            "peak MB", "ratio");
     for (int i = first; i < argc; i++) {
