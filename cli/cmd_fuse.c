@@ -77,7 +77,8 @@ static tn_status score_parents(struct fuse_job *job, tn_error *err)
     struct cli_score *ensemble = &job->parents[job->count];
     cli_score_name_files(job->parents, job->args->base.operands, job->count);
     *ensemble = cli_score_named("prediction ensemble", NULL);
-    tn_status status = cli_score_measure(job->parents, list, job->count, true, err);
+    tn_status status = cli_score_measure(job->parents, list, job->count,
+                                         job->eval_data != NULL, err);
     cli_score_sum(ensemble, job->parents, job->count);
     job->progress.what = "parents";
     if (status == TN_OK && job->eval_data)
@@ -104,7 +105,8 @@ static tn_status make(tn_model **out, struct fuse_job *job, size_t which,
 static tn_status score_made(struct fuse_job *job, size_t which, const tn_model *model,
                             tn_error *err)
 {
-    tn_status status = cli_score_measure(&job->made[which], &model, 1, true, err);
+    tn_status status =
+        cli_score_measure(&job->made[which], &model, 1, job->eval_data != NULL, err);
     if (status == TN_OK && job->eval_data)
         status = cli_score_evaluate(&job->made[which], NULL, &model, 1, job->eval_data,
                                     &job->args->base, &job->observer, err);

@@ -167,6 +167,8 @@ tn_status cli_eval_data_open(tn_dataset **out, const struct cli_args *args,
                              tn_error *err)
 {
     *out = NULL;
+    if (args->eval_data && strcmp(args->eval_data, "none") == 0)
+        return TN_OK;
     if (args->eval_data)
         return tn_dataset_open(out, args->eval_data, "test", err);
     if (!args->data)

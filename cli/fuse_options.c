@@ -143,7 +143,7 @@ static const struct cli_option data_options[] = {
      .value = "SPEC",
      .help =
          "images for the accuracy before and after; as --data with split=test unless "
-         "given"},
+         "given; 'none' leaves the accuracies out"},
     {.name = "samples",
      .kind = CLI_SIZE,
      .recorded = true,

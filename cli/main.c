@@ -3,6 +3,7 @@
  * What the subcommands are is in commands.c, what they do in cmd_*.c. Only the public
  * API of libtenon is used.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,9 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    /* large blocks go back to the system when freed; glibc would raise this limit and
+       keep them (VGG11 fused by weights: 153 MB instead of 207) */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     int status = dispatch(argc, argv);
     /* a full disk or a closed pipe must not pass for success */
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -151,6 +151,6 @@ static const struct cli_option data_options[] = {
      .value = "SPEC",
      .help =
          "images for the accuracy before and after; as --data with split=test unless "
-         "given"},
+         "given; 'none' leaves the accuracies out"},
 };
 const struct cli_group cli_group_training_data = CLI_GROUP("Data", data_options);

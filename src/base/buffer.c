@@ -104,6 +104,12 @@ size_t tn__buffer_size(const tn__buffer *buffer)
     return buffer->size;
 }
 
+void tn__buffer_evict(const tn__buffer *buffer)
+{
+    if (buffer->mapped)
+        (void)madvise(buffer->bytes, buffer->size, MADV_DONTNEED);
+}
+
 uint8_t *tn__buffer_writable(tn__buffer *buffer)
 {
     if (buffer->mapped || atomic_load(&buffer->references) != 1)

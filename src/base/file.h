@@ -23,6 +23,8 @@ tn__buffer *tn__buffer_retain(tn__buffer *buffer);
 void tn__buffer_release(tn__buffer *buffer); /* takes NULL */
 const uint8_t *tn__buffer_bytes(const tn__buffer *buffer);
 size_t tn__buffer_size(const tn__buffer *buffer);
+/* Lets the system take the pages of a mapping back until they are read again. */
+void tn__buffer_evict(const tn__buffer *buffer);
 /* The bytes for writing, or NULL where the buffer is a mapping or is shared. */
 uint8_t *tn__buffer_writable(tn__buffer *buffer);
 

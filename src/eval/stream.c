@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "tensor/linalg.h"
 
 #define STRETCH_BYTES ((size_t)32 << 20) /* of float images, about */
 enum { STRETCH_SHARDS_MIN = 4, STRETCH_SHARDS_MAX = 64 };
@@ -15,7 +14,6 @@ tn_status tn__runners_create(tn__runners *out, const tn_model *const *models,
     tn_status status = TN_OK;
     if (!r.engines)
         return tn__fail_memory(err, count * sizeof *r.engines);
-    tn__blas_single_threaded();
     if ((status = tn__workers_create(&r.workers, threads, err)) != TN_OK)
         goto done;
     tn__engine_options options = {.workers = r.workers, .shard = shard};

@@ -125,6 +125,7 @@ tn_status tn_model_load(tn_model **out, const char *path,
         model->source = source;
         tn__sha256_hex(model->source_sha256, tn__buffer_bytes(file),
                        tn__buffer_size(file));
+        tn__buffer_evict(file); /* hashing has touched every page */
         *out = model;
     } else {
         tn_model_free(model);

@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <pthread.h>
 #include <string.h>
 
 void tn__blas_single_threaded(void)
@@ -16,6 +17,7 @@ void tn__gemm_f32(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha,
 {
     if (m == 0 || n == 0)
         return;
+    (void)pthread_once(&once, use_one_thread);
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
                 tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
                 (int)lda, b, (int)ldb, beta, c, (int)ldc);
@@ -27,6 +29,7 @@ void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
 {
     if (m == 0 || n == 0)
         return;
+    (void)pthread_once(&once, use_one_thread);
     cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
                 tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
                 (int)lda, b, (int)ldb, beta, c, (int)ldc);
@@ -38,6 +41,7 @@ tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error
 {
     if (n == 0 || k == 0)
         return TN_OK;
+    (void)pthread_once(&once, use_one_thread);
     double trace = 0;
     for (size_t i = 0; i < n; i++)
         trace += a[i * n + i];

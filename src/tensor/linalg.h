@@ -2,15 +2,13 @@
  *
  * Matrices are row-major without padding unless a leading dimension is given. Sizes
  * must fit in the library's int; all callers' do, since memory would not hold more.
+ * The first call makes OpenBLAS keep to the calling thread for the whole process:
+ * results must not depend on the number of threads.
  */
 #ifndef TN_TENSOR_LINALG_H
 #define TN_TENSOR_LINALG_H
 
 #include "base/base.h"
-
-/* BLAS runs on the calling thread alone, so that results do not depend on the number of
- * threads. Called once by whatever creates workers; harmless when repeated. */
-void tn__blas_single_threaded(void);
 
 /* C [m, n] = alpha op(A) op(B) + beta C; op is the transpose where ta or tb is set.
  * A is [m, k] ([k, m] when ta), B is [k, n] ([n, k] when tb); lda, ldb, ldc are row

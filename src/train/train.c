@@ -13,7 +13,6 @@
 #include "eval/fit.h"
 #include "eval/metrics.h"
 #include "eval/stream.h"
-#include "tensor/linalg.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -94,7 +93,6 @@ static tn_status hold_out(trainer *t, tn_error *err)
 
 static tn_status make_engines(trainer *t, tn_error *err)
 {
-    tn__blas_single_threaded();
     tn_status status = tn__workers_create(&t->workers, t->options->threads, err);
     if (status)
         return status;
