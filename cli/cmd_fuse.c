@@ -77,8 +77,8 @@ static tn_status score_parents(struct fuse_job *job, tn_error *err)
     struct cli_score *ensemble = &job->parents[job->count];
     cli_score_name_files(job->parents, job->args->base.operands, job->count);
     *ensemble = cli_score_named("prediction ensemble", NULL);
-    tn_status status = cli_score_measure(job->parents, list, job->count,
-                                         job->eval_data != NULL, err);
+    tn_status status =
+        cli_score_measure(job->parents, list, job->count, job->eval_data != NULL, err);
     cli_score_sum(ensemble, job->parents, job->count);
     job->progress.what = "parents";
     if (status == TN_OK && job->eval_data)

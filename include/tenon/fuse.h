@@ -27,11 +27,13 @@ typedef enum tn_support {
                               function */
 } tn_support;
 
-typedef enum tn_features { /* of a neuron, before they are compared */
-    TN_FEATURES_AUTO,    /* standard */
-    TN_FEATURES_RAW,     /* as they are */
-    TN_FEATURES_STANDARD /* activations to mean 0 and variance 1, so that their squared
-                            distance is that of correlation; weights to norm 1 */
+typedef enum tn_features {                   /* of a neuron, before they are compared */
+                           TN_FEATURES_AUTO, /* standard */
+                           TN_FEATURES_RAW,  /* as they are */
+                           TN_FEATURES_STANDARD /* activations to mean 0 and variance 1,
+                                                   so that their squared distance is
+                                                   that of correlation; weights to norm
+                                                   1 */
 } tn_features;
 
 typedef enum tn_solver { TN_SOLVER_EXACT, TN_SOLVER_SINKHORN } tn_solver;

@@ -13,8 +13,7 @@ static bool is_float(tn_dtype dtype)
     return dtype == TN_F32 || dtype == TN_F16 || dtype == TN_BF16 || dtype == TN_F64;
 }
 
-/* --- the source: parameters and what depends on them
- * --------------------------------------- */
+/* --- the source: parameters and what depends on them --- */
 
 static void source_release(tn__source *source)
 {
@@ -140,8 +139,7 @@ static tn_status source_create(tn__source *source, const tn_model *model, size_t
     return TN_OK;
 }
 
-/* --- the engine
- * ---------------------------------------------------------------------------- */
+/* --- the engine --- */
 
 /* Shape and floats of one image of `value`, which has the batch first. */
 static tn_status image_shape(tn__shape *shape, size_t *count, const tn__engine *engine,
@@ -302,8 +300,7 @@ void tn__engine_load(const tn__engine *engine, tn__plan *plan, const float *imag
     memset(to + count * image, 0, (engine->shard - count) * image * sizeof *to);
 }
 
-/* --- accessors, parameters
- * ----------------------------------------------------------------- */
+/* --- accessors, parameters --- */
 
 const tn__shape *tn__engine_input_shape(const tn__engine *engine)
 {

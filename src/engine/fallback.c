@@ -54,8 +54,7 @@ static tn_status tensor_like(tn__tensor *out, const tn__layout *layout, tn_error
                              err);
 }
 
-/* --- running
- * ------------------------------------------------------------------------------ */
+/* --- running --- */
 
 /* Scratch is wanted for reorders of blocked layouts only. */
 static void build(fallback *f, const tn__kernel_memory *m)
@@ -130,8 +129,7 @@ static tn_status fallback_backward(tn__kernel *kernel, tn_error *err)
     return status ? status : tn__program_run(&f->write_back, err);
 }
 
-/* --- making
- * ------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static void *pointers(tn__dnnl *d, size_t count)
 {

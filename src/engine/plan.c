@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* --- life cycle
- * -------------------------------------------------------------------------- */
+/* --- life cycle --- */
 
 static void step_release(tn__step *step)
 {
@@ -87,8 +86,7 @@ static tn_status make_ports(tn__plan *plan, const tn__plan_spec *spec, tn_error 
     return status;
 }
 
-/* --- kernels
- * ------------------------------------------------------------------------------ */
+/* --- kernels --- */
 
 typedef struct kernel_maker {
     tn__plan *plan;
@@ -233,8 +231,7 @@ static tn_status make_kernels(tn__plan *plan, tn_error *err)
     return status;
 }
 
-/* --- slots of the forward pass
- * ------------------------------------------------------------ */
+/* --- slots of the forward pass --- */
 
 static tn_status step_slots(tn__plan *plan, size_t s, tn_error *err)
 {

@@ -128,8 +128,7 @@ static inline bool tn__plan_active(const tn__plan *plan, size_t value)
     return value != TN__NONE && plan->layout[value];
 }
 
-/* --- running (run.c); arrays are at the ports
- * ------------------------------------------ */
+/* --- running (run.c); arrays are at the ports --- */
 
 tn_status tn__plan_forward(tn__plan *plan, tn_error *err) TN_MUST_USE;
 /* Backward from the gradient at plan->seed.at. collect() is called for each parameter
@@ -141,8 +140,7 @@ tn_status tn__plan_backpropagate(tn__plan *plan, tn__collect *collect, void *use
 /* Weights and bias of a step with the batch norm behind it multiplied in (fold.c). */
 void tn__plan_fold(const tn__plan *plan, const tn__step *step);
 
-/* --- kernels of last resort
- * ------------------------------------------------------------- */
+/* --- kernels of last resort --- */
 
 /* Runs op->forward() and op->backward() on plain tensors (fallback.c); batch norm in
  * training takes its statistics from the batch first. */

@@ -47,8 +47,7 @@ static inline size_t tn__engine_shards(const tn__engine *engine, size_t n)
 tn_status tn__engine_prepare_training(tn__engine *engine, tn_error *err) TN_MUST_USE;
 void tn__engine_release_training(tn__engine *engine);
 
-/* --- tickets: shards pass one at a time, in order (ticket.c)
- * ----------------------------- */
+/* --- tickets: shards pass one at a time, in order (ticket.c) --- */
 
 typedef struct tn__ticket {
     pthread_mutex_t lock;

@@ -171,8 +171,7 @@ const float *tn__engine_gradient(const tn__engine *engine, size_t value)
                : NULL;
 }
 
-/* --- buffers
- * ------------------------------------------------------------------------------- */
+/* --- buffers --- */
 
 /* Times an operator reads parameter v, through Identity too. */
 static size_t readers_of(const tn__source *source, size_t v)

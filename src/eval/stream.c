@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-
 #define STRETCH_BYTES ((size_t)32 << 20) /* of float images, about */
 enum { STRETCH_SHARDS_MIN = 4, STRETCH_SHARDS_MAX = 64 };
 

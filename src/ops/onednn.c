@@ -152,8 +152,7 @@ tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err)
     return status_of(dnnl_stream_wait(d->stream), "waiting for a stream", err);
 }
 
-/* --- layouts
- * -------------------------------------------------------------------------- */
+/* --- layouts --- */
 
 typedef struct full_dims { /* oneDNN's arrays are longer than ours */
     dnnl_dims_t dims, strides;
@@ -334,8 +333,7 @@ const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
     return layout;
 }
 
-/* --- primitive descriptors, bookkeeping
- * ------------------------------------------------ */
+/* --- primitive descriptors, bookkeeping --- */
 
 dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *spec,
                           dnnl_primitive_attr_t attr, dnnl_engine_t engine);
@@ -396,8 +394,7 @@ dnnl_primitive_desc_t tn__pd_create(tn__dnnl *d, const tn__pd_spec *spec)
     return take(d, OWNED_PD, pd);
 }
 
-/* --- programs
- * -------------------------------------------------------------------------- */
+/* --- programs --- */
 
 void tn__program_begin(tn__program *p, tn__dnnl *d, void *scratch)
 {
@@ -562,8 +559,7 @@ void tn__program_relu_back(tn__program *p, dnnl_primitive_desc_t pd,
     tn__program_arg(p, call, DNNL_ARG_DIFF_SRC, layout, dx);
 }
 
-/* --- kernels made of programs
- * ---------------------------------------------------------- */
+/* --- kernels made of programs --- */
 
 static tn_status kernel_bind(tn__kernel *kernel, const tn__kernel_memory *memory,
                              tn_error *err)

@@ -41,8 +41,7 @@ void *tn__dnnl_alloc(tn__dnnl *d, size_t count, size_t size);
 /* Waits until everything run on d has finished. */
 tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err) TN_MUST_USE;
 
-/* --- layouts
- * -------------------------------------------------------------------------- */
+/* --- layouts --- */
 
 const tn__layout *tn__layout_plain(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
 /* f32, whatever the primitive likes best. */
@@ -51,8 +50,7 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
                                      const int64_t *strides);
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b);
 
-/* --- primitive descriptors
- * ------------------------------------------------------------ */
+/* --- primitive descriptors --- */
 
 typedef enum tn__pd_kind {
     TN__CONV_FORWARD,
@@ -90,8 +88,7 @@ dnnl_primitive_desc_t tn__pd_create(tn__dnnl *d, const tn__pd_spec *spec);
 const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
                                 dnnl_query_t what);
 
-/* --- programs
- * -------------------------------------------------------------------------- */
+/* --- programs --- */
 
 #define TN__CALL_ARGS 14
 
@@ -142,8 +139,7 @@ dnnl_primitive_desc_t tn__pd_relu_back(tn__dnnl *d, const tn__layout *layout);
 void tn__program_relu_back(tn__program *p, dnnl_primitive_desc_t pd,
                            const tn__layout *layout, void *dx, void *dy, void *y);
 
-/* --- kernels made of programs
- * ---------------------------------------------------------- */
+/* --- kernels made of programs --- */
 
 typedef struct tn__program_kernel tn__program_kernel;
 struct tn__program_kernel {

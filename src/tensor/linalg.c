@@ -6,7 +6,11 @@
 #include <pthread.h>
 #include <string.h>
 
-void tn__blas_single_threaded(void)
+/* OpenBLAS keeps to the calling thread, so that no result depends on the number of
+ * threads; a setting of the whole process. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void use_one_thread(void)
 {
     openblas_set_num_threads(1);
 }

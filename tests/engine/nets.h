@@ -157,8 +157,7 @@ static inline tn_model *net_end(net *t, size_t y)
     return t->model;
 }
 
-/* --- whole networks
- * ---------------------------------------------------------------------- */
+/* --- whole networks --- */
 
 static inline tn_model *net_mlp(void)
 {
@@ -223,8 +222,7 @@ static inline tn_model *net_vgg(void)
     return net_end(&t, net_gemm(&t, x, 10, true, true));
 }
 
-/* --- running and comparing
- * ----------------------------------------------------------------- */
+/* --- running and comparing --- */
 
 static inline float *random_floats(size_t count, uint64_t seed)
 {

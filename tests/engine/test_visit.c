@@ -125,8 +125,7 @@ static void a_visitor_may_stop(void **state)
     tn_model_free(model);
 }
 
-/* --- sweeps
- * -------------------------------------------------------------------------------- */
+/* --- sweeps --- */
 
 typedef struct swept {
     float *out; /* [images, 10] of the last node */

@@ -184,8 +184,7 @@ static void external_data_is_read_from_beside_the_model(void **state)
     tn_model_free(model);
 }
 
-/* --- messages made by hand
- * -------------------------------------------------------------- */
+/* --- messages made by hand --- */
 
 typedef struct bytes {
     uint8_t at[1024];
@@ -504,8 +503,7 @@ static void reading_survives_the_want_of_memory(void **state)
     check_memory(TYPED, read_and_release);
 }
 
-/* --- writing
- * --------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static void assert_text(const char *a, const char *b)
 {

@@ -223,8 +223,7 @@ static void a_public_half_precision_vgg_is_read(void **state)
     tn__checkpoint_release(&c);
 }
 
-/* --- what is refused
- * ------------------------------------------------------------------ */
+/* --- what is refused --- */
 
 /* Reads `path` with every `old` replaced by `new` of the same length. */
 static tn_status read_edited(const char *path, const char *old, const char *new,
@@ -299,8 +298,7 @@ static void reading_survives_the_want_of_memory(void **state)
     check_memory(TN_TEST_DATA "/torch_legacy.pt", read_and_release);
 }
 
-/* --- the walk, on pickles of our own in the frame of a legacy file
- * --------------------- */
+/* --- the walk, on pickles of our own in the frame of a legacy file --- */
 
 static tn_status read_pickle(const char *pickle, size_t size, tn_error *err)
 {
