@@ -29,11 +29,11 @@ b.onnx                <number> %  <number>  <number>       1,080  <number> k
 prediction ensemble   <number> %  <number>  <number>       2,160  <number> k
 100 images of random:3x4x4,limit=100,mean=0,std=1,classes=10,seed=1
 $ tenon fuse a.onnx b.onnx -q -o fused.onnx
-model                parameters    MACs  latency ms  seconds
-a.onnx                    1,080  <number> k       <number>        -
-b.onnx                    1,080  <number> k       <number>        -
-prediction ensemble       2,160  <number> k       <number>        -
-fused, recalibrated       1,080  <number> k       <number>    <number>
+model                parameters    MACs  seconds
+a.onnx                    1,080  <number> k        -
+b.onnx                    1,080  <number> k        -
+prediction ensemble       2,160  <number> k        -
+fused, recalibrated       1,080  <number> k    <number>
 statistics <number> s, transport <number> s, recalibration of 2 layers <number> s
 wrote fused.onnx
 $ tenon fuse a.onnx b.onnx -q -o fused.onnx -f --data random:3x4x4,limit=200
@@ -59,11 +59,11 @@ fc2.weight      1       12    12  <number>    0               0  <number> %
 statistics <number> s, transport <number> s, recalibration of 0 layers <number> s
 wrote weighted.onnx
 $ tenon fuse a.onnx a.onnx -q -o same.onnx --recalibrate none; tenon compare a.onnx same.onnx
-model                parameters    MACs  latency ms  seconds
-a.onnx                    1,080  <number> k       <number>        -
-a.onnx                    1,080  <number> k       <number>        -
-prediction ensemble       2,160  <number> k       <number>        -
-fused                     1,080  <number> k       <number>    <number>
+model                parameters    MACs  seconds
+a.onnx                    1,080  <number> k        -
+a.onnx                    1,080  <number> k        -
+prediction ensemble       2,160  <number> k        -
+fused                     1,080  <number> k    <number>
 statistics <number> s, transport <number> s, recalibration of 0 layers <number> s
 wrote same.onnx
 images              64 of random:3x4x4,limit=64,mean=0,std=1,classes=10,seed=1
