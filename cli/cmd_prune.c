@@ -280,8 +280,8 @@ const struct cli_command cli_prune = {
         "Intra-Fusion "
         "(Theus et al., ICLR 2024), folding and deletion are there beside it.",
     .examples = "  tenon prune net.onnx -o small.onnx --sparsity 0.5\n"
-                "  tenon prune net.onnx -o small.onnx --max-macs 20000000 --data "
-                "cifar10:data,limit=256\n",
+                "  tenon prune net.onnx -o small.onnx --max-macs 20000000 "
+                "--data cifar10:data\n",
     .operands_min = 1,
     .operands_max = 1,
     .required = {"output"},

@@ -15,6 +15,8 @@
 #include "neurons/shrink.h"
 #include "prune/prune.h"
 
+#define EXACT 1e-3 /* folding against deletion, where nothing else is known */
+
 typedef struct pruning {
     const tn_prune_options *options;
     const tn_model *model;
@@ -389,45 +391,79 @@ static tn_status fill_report(tn_prune_report *out, const pruning *p, const attem
     return TN_OK;
 }
 
-/* Tries the ways there are for `auto`, else the one asked for; *best is the one that
- * moves the outputs least, the earlier where equal. */
+/* Whether statistics of the images say something of the network: drawn ones do only
+ * through batch norms, which hold what real ones are like. */
+static bool images_tell(const pruning *p)
+{
+    bool norms = false;
+    for (size_t n = 0; n < p->model->node_count; n++)
+        norms = norms || tn__node_is_norm(&p->model->nodes[n]);
+    return norms || !p->synthetic;
+}
+
+static const char *const method_names[] = {"auto",    "delete", "intra-fusion",
+                                           "nearest", "fold",   "refit"};
+
+/* One attempt by the options, where they do not leave the choice open. */
+static tn_status try_one(attempt *a, const pruning *p, const tn_observer *observer,
+                         tn_error *err)
+{
+    tn_progress progress = {.stage = method_names[a->method],
+                            .unit = "methods",
+                            .loss = (double)NAN,
+                            .accuracy = (double)NAN};
+    a->importance = p->options->importance;
+    if (a->importance == TN_PRUNE_IMPORTANCE_AUTO)
+        a->importance = a->method == TN_PRUNE_REFIT ? TN_PRUNE_IMPORTANCE_ERROR
+                                                    : TN_PRUNE_IMPORTANCE_L1;
+    tn_status status = tn__report(observer, &progress, err);
+    if (status == TN_OK)
+        status = try_method(a, p, err);
+    if (status == TN_OK && p->images)
+        tn__log(observer, 2, "%s%s: outputs move by %.4g of their variance",
+                method_names[a->method], a->repair ? "" : ", no repair", a->error);
+    return status;
+}
+
+/* *best is what moves the outputs least of all ways there are. Where the images tell
+ * nothing, deletion stands unless folding is as good as exact. */
 static tn_status try_all(attempt *best, const pruning *p, const tn_observer *observer,
                          tn_error *err)
 {
-    static const tn_prune_method all[] = {TN_PRUNE_REFIT, TN_PRUNE_FOLD,
-                                          TN_PRUNE_DELETE, TN_PRUNE_DELETE};
-    static const char *const names[] = {"auto",    "delete", "intra-fusion",
-                                        "nearest", "fold",   "refit"};
-    const tn_prune_options *options = p->options;
-    bool automatic = options->method == TN_PRUNE_AUTO;
+    bool repair = p->options->repair != TN_PRUNE_REPAIR_NONE, tell = images_tell(p);
+    const attempt all[] = {{.method = TN_PRUNE_DELETE},
+                           {.method = TN_PRUNE_DELETE, .repair = repair},
+                           {.method = TN_PRUNE_FOLD, .repair = repair},
+                           {.method = TN_PRUNE_REFIT, .repair = repair}};
     tn_status status = TN_OK;
-    for (size_t k = 0; k < (automatic ? TN__COUNT(all) : 1) && status == TN_OK; k++) {
-        attempt a = {.method = automatic ? all[k] : options->method,
-                     .importance = options->importance,
-                     .repair = k < 3 && !options->compat &&
-                               options->repair != TN_PRUNE_REPAIR_NONE};
-        tn_progress progress = {.stage = names[a.method],
-                                .done = (double)k,
-                                .total = automatic ? TN__COUNT(all) : 1,
-                                .unit = "methods",
-                                .loss = (double)NAN,
-                                .accuracy = (double)NAN};
-        if (a.importance == TN_PRUNE_IMPORTANCE_AUTO)
-            a.importance = a.method == TN_PRUNE_REFIT ? TN_PRUNE_IMPORTANCE_ERROR
-                                                      : TN_PRUNE_IMPORTANCE_L1;
-        status = tn__report(observer, &progress, err);
-        if (status == TN_OK)
-            status = try_method(&a, p, err);
-        if (status == TN_OK && automatic)
-            tn__log(observer, 2, "%s%s: outputs move by %.4g of their variance",
-                    names[a.method], a.repair ? "" : ", no repair", a.error);
-        if (status == TN_OK && (k == 0 || a.error < best->error)) {
+    for (size_t k = 0; k < TN__COUNT(all) && status == TN_OK; k++) {
+        attempt a = all[k];
+        if (!tell && a.method == TN_PRUNE_REFIT)
+            continue;
+        status = try_one(&a, p, observer, err);
+        if (status == TN_OK && (k == 0 || a.error < (tell ? 1 : EXACT) * best->error)) {
             attempt_release(best, p->groups->count);
             *best = a;
         } else {
             attempt_release(&a, p->groups->count);
         }
     }
+    return status;
+}
+
+static tn_status try_asked(attempt *best, const pruning *p, const tn_observer *observer,
+                           tn_error *err)
+{
+    const tn_prune_options *options = p->options;
+    if (options->method == TN_PRUNE_AUTO)
+        return try_all(best, p, observer, err);
+    attempt a = {.method = options->method,
+                 .repair = !options->compat && options->repair != TN_PRUNE_REPAIR_NONE};
+    tn_status status = try_one(&a, p, observer, err);
+    if (status == TN_OK)
+        *best = a;
+    else
+        attempt_release(&a, p->groups->count);
     return status;
 }
 
@@ -452,7 +488,7 @@ tn_status tn_prune(tn_model **out, tn_prune_report *report, const tn_model *mode
     } else if (status == TN_OK) {
         status = prepare(&p, data, err);
         if (status == TN_OK)
-            status = try_all(&best, &p, observer, err);
+            status = try_asked(&best, &p, observer, err);
     }
     if (status == TN_OK && report)
         status = fill_report(report, &p, &best, err);
