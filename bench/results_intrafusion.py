@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Writes docs/results/intrafusion.md from runs of `tenon prune`.
+
+Public CIFAR-10 ResNets are pruned without any training and evaluated on images that choose
+nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
+build/results/prune.json, so that a second run takes seconds. Seeds are tenon's defaults.
+Usage: bench/results_intrafusion.py [--tenon PATH]
+"""
+import argparse
+import json
+import pathlib
+import platform
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+CACHE = ROOT / "build" / "results" / "prune.json"
+NORM = "mean=.485/.456/.406,std=.229/.224/.225"
+TEST = f"cifar10:{SHARED}/data/cifar10-original-test1000.bin.zst,{NORM}"
+PROBE = f"cifar10:{SHARED}/data/cifar10-original-train4000.bin.zst,limit=256,{NORM}"
+JPEG = f"tar:{SHARED}/data/cifar10-jpeg-test.tar.zst,{NORM}"
+NETS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
+COMPAT = ("--method", "intra-fusion", "--compat")
+LAST = "layer3.2.conv1.weight"
+
+# The authors' program on the same networks and images (deletion, Intra-Fusion), percent.
+REFERENCE = {
+    ("resnet20", "inner"): {.3: (34.9, 50.9), .5: (16.7, 22.9), .7: (10.0, 10.1)},
+    ("resnet20", LAST): {.3: (61.7, 76.3), .5: (56.4, 70.5), .7: (33.9, 55.7)},
+    ("resnet56", "inner"): {.3: (55.6, 70.5), .5: (19.0, 51.0), .7: (10.0, 18.9)},
+}
+METHODS = (("deletion", ("--method", "delete", "--repair", "none")),
+           ("deletion, batch norms re-estimated", ("--method", "delete")),
+           ("Intra-Fusion as published", COMPAT),
+           ("Intra-Fusion, function-preserving, batch norms re-estimated",
+            ("--method", "intra-fusion")),
+           ("nearest survivor, batch norms re-estimated", ("--method", "nearest")),
+           ("folding, batch norms re-estimated", ("--method", "fold")),
+           ("refit, neurons by l1", ("--method", "refit", "--importance", "l1")),
+           ("**auto**", ()))
+
+
+class Runs:
+    """Runs of tenon by their arguments; what was run before is looked up."""
+
+    def __init__(self, tenon):
+        self.tenon = tenon
+        self.known = json.loads(CACHE.read_text()) if CACHE.exists() else {}
+        self.version = subprocess.run([tenon, "--version"], check=True, text=True,
+                                      capture_output=True).stdout.strip()
+
+    def prune(self, net, *args):
+        command = [str(a) for a in (NETS[net], *args)]
+        key = " ".join(command).replace(str(SHARED), "")
+        if key not in self.known:
+            print(key, flush=True)
+            full = [self.tenon, "prune", SHARED / "models" / NETS[net], "--arch", net,
+                    "-o", CACHE.parent / "pruned.onnx", "-f", "-q", "--json", *command[1:]]
+            done = subprocess.run(full, text=True, capture_output=True)
+            if done.returncode:
+                raise SystemExit(f"{key}\n{done.stderr}")
+            self.known[key] = {k: v for k, v in json.loads(done.stdout).items()
+                               if k != "groups"}
+            CACHE.write_text(json.dumps(self.known, indent=1))
+        return self.known[key]
+
+
+def percent(score):
+    return f"{100 * score['accuracy']:.1f}"
+
+
+def table(header, rows):
+    lines = [" | ".join(header), " | ".join("---" for _ in header)]
+    lines += [" | ".join(row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def compat_table(runs):
+    rows = []
+    for (net, groups), known in REFERENCE.items():
+        for sparsity, (deleted, fused) in known.items():
+            got = runs.prune(net, "-s", sparsity, "--groups", groups, *COMPAT,
+                             "--eval-data", JPEG + ",limit=2000")
+            rows.append((net, "all inner" if groups == "inner" else "last inner",
+                         f"{100 * sparsity:.0f} %", f"{deleted}", percent(got["deleted"]),
+                         f"{fused}", percent(got["pruned"])))
+    return table(("network", "groups", "removed", "deletion, authors", "deletion, tenon",
+                  "Intra-Fusion, authors", "Intra-Fusion, tenon"), rows)
+
+
+def method_table(runs, net):
+    rows = []
+    for label, options in METHODS if net == "resnet20" else METHODS[:1] + METHODS[-1:]:
+        row = [label]
+        for data in ((), ("--data", PROBE)):
+            if data and (options == COMPAT or "none" in options):
+                row.append("-")
+                continue
+            got = runs.prune(net, "-s", .5, *options, *data, "--eval-data", TEST)
+            row.append(percent(got["pruned"]))
+        rows.append(row)
+    return table((f"{net}, 50 % of all inner groups", "no images", "256 unlabelled"), rows)
+
+
+def whole_table(runs, net):
+    total = runs.prune(net, "-s", 0, "--eval-data", TEST)["model"]
+    rows = []
+    for share in (.25, .5, .7):
+        budget = ("--groups", "all", "--max-params", int(total["params"] * (1 - share)),
+                  "--eval-data", TEST)
+        row = [f"{100 * share:.0f} %"]
+        for options in (("--method", "delete", "--repair", "none"),
+                        COMPAT, (), ("--data", PROBE)):
+            row.append(percent(runs.prune(net, *budget, *options)["pruned"]))
+        rows.append(row)
+    return table(("weights removed", "deletion", "Intra-Fusion as published",
+                  "auto, no images", "auto, 256 unlabelled"), rows)
+
+
+def cost_table(runs):
+    rows = []
+    for net in NETS:
+        got = runs.prune(net, "-s", .5, "--eval-data", TEST)
+        for label, score in ((net, got["model"]), ("pruned", got["pruned"])):
+            rows.append((label, percent(score), f"{score['params']:,}",
+                         f"{score['macs'] / 1e6:.1f} M", f"{1e3 * score['latency']:.2f}",
+                         f"{1e3 * score['latency_batch_32']:.1f}",
+                         f"{got['largest_difference']:.1f}" if label == "pruned" else "-",
+                         f"{score['seconds']:.1f}" if "seconds" in score else "-"))
+    return table(("network", "accuracy", "parameters", "MACs", "ms, batch 1",
+                  "ms, batch 32", "largest output difference", "seconds to prune"), rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
+    runs = Runs(str(parser.parse_args().tenon))
+    CACHE.parent.mkdir(parents=True, exist_ok=True)
+    text = f"""# Pruning without training, measured
+
+Made by `bench/results_intrafusion.py` with {runs.version} on {platform.machine()}, seed 1. Accuracies in
+percent; nothing is trained and no label is used. The networks are public CIFAR-10 ResNets; "inner" groups are those
+inside residual blocks. "256 unlabelled" are the first training images; "no images" means images that Tenon draws.
+
+## Against the authors' program
+
+`--method intra-fusion --compat` and deletion, by l1, on 2,000 JPEG test images (the authors' resnet20: all 10,000).
+
+{compat_table(runs)}
+## What each step is worth
+
+Original test images (the first 1,000; the standard error of a percentage is about 1).
+
+{"".join(method_table(runs, net) + chr(10) for net in NETS)}
+## The whole network, residual streams included
+
+resnet20, all groups, by share of weights removed (`--groups all --max-params`).
+
+{whole_table(runs, "resnet20")}
+## What it saves
+
+`tenon prune NET -o OUT --sparsity 0.5`; one thread of a shared machine.
+
+{cost_table(runs)}"""
+    out = ROOT / "docs" / "results" / "intrafusion.md"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(text)
+    print(f"wrote {out.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
