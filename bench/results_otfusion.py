@@ -105,7 +105,7 @@ def picture(panels):
             out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" '
                        f'stroke-width="2" stroke-dasharray="{dash}"/>')
         for n, (label, colour, dash) in enumerate(style.values()):
-            at = x0 + n * 118
+            at = x0 + (0, 152, 218)[n]
             out.append(f'<path d="M{at} 40h18" stroke="{colour}" stroke-width="2" '
                        f'stroke-dasharray="{dash}"/><text x="{at + 23}" y="44" '
                        f'fill="#222">{label}</text>')

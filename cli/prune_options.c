@@ -85,7 +85,8 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .recorded = true,
      .offset = FIELD(compat),
-     .help = "Intra-Fusion exactly as its authors' program computes it; wants --method "
+     .help = "Intra-Fusion with the scales, costs and masses of its authors' program; "
+             "wants --method "
              "intra-fusion"},
     {.name = "seed",
      .kind = CLI_U64,

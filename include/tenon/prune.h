@@ -65,7 +65,7 @@ typedef struct tn_prune_options {
     tn_prune_method method;
     tn_prune_importance importance;
     tn_prune_repair repair;
-    bool compat;        /* Intra-Fusion exactly as its authors' program computes it */
+    bool compat;        /* Intra-Fusion with its authors' scales and costs */
     const char *groups; /* "inner" (not on a residual stream), "all", or names of
                            groups, separated by commas */
     size_t round_to;    /* neurons that stay are rounded up to a multiple */
