@@ -90,6 +90,15 @@ struct cli_args {
     const char *data, *eval_data;
 };
 
+/* --eval-data of the commands that show accuracies before and after. */
+#define CLI_EVAL_DATA_OPTION                                                           \
+    {                                                                                  \
+        .name = "eval-data", .kind = CLI_DATA,                                         \
+        .offset = offsetof(struct cli_args, eval_data), .value = "SPEC",               \
+        .help = "images for the accuracy before and after; as --data with split=test " \
+                "unless given; 'none' leaves the accuracies out"                       \
+    }
+
 /* Option groups that several commands have. */
 extern const struct cli_group cli_group_common; /* --json -q -v --threads -h */
 extern const struct cli_group cli_group_output; /* -o -f */

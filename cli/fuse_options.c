@@ -137,13 +137,7 @@ static const struct cli_option data_options[] = {
      .help =
          "probe images, kind:path[,key=value...]; split=train unless SPEC says. Their "
          "labels are not used. 'tenon help data' explains SPEC"},
-    {.name = "eval-data",
-     .kind = CLI_DATA,
-     .offset = offsetof(struct cli_args, eval_data),
-     .value = "SPEC",
-     .help =
-         "images for the accuracy before and after; as --data with split=test unless "
-         "given; 'none' leaves the accuracies out"},
+    CLI_EVAL_DATA_OPTION,
     {.name = "samples",
      .kind = CLI_SIZE,
      .recorded = true,

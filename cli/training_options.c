@@ -145,12 +145,6 @@ static const struct cli_option data_options[] = {
      .help =
          "labelled images to train on, kind:path[,key=value...]; split=train unless "
          "SPEC says. 'tenon help data' explains SPEC"},
-    {.name = "eval-data",
-     .kind = CLI_DATA,
-     .offset = offsetof(struct cli_args, eval_data),
-     .value = "SPEC",
-     .help =
-         "images for the accuracy before and after; as --data with split=test unless "
-         "given; 'none' leaves the accuracies out"},
+    CLI_EVAL_DATA_OPTION,
 };
 const struct cli_group cli_group_training_data = CLI_GROUP("Data", data_options);
