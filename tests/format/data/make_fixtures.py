@@ -5,6 +5,7 @@
 Element i of every tensor is i / 2 - 1, cut to its type; the tests compute it again.
 """
 import json
+import os
 import struct
 from collections import OrderedDict
 
@@ -59,7 +60,17 @@ class Net(torch.nn.Module):
         self.second = Leaf()
 
 
+source_of = torch.serialization.get_source_lines_and_file
+
+
+def source_without_folder(thing):
+    """A legacy file quotes where its classes were defined; not where on this machine."""
+    lines, number, path = source_of(thing)
+    return lines, number, os.path.basename(path)
+
+
 def make_torch():
+    torch.serialization.get_source_lines_and_file = source_without_folder
     checkpoint = {"epoch": 3, "best": 91.5, "args": {"lr": 0.1, "milestones": [1, 2]},
                   "state_dict": state_dict(),
                   "optimizer": {"state": {0: {"momentum_buffer": ramp([2])}}}}
