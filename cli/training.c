@@ -41,7 +41,7 @@ static tn_status score(struct training *job, size_t row, const tn_model *model,
                        const tn_observer *observer, tn_error *err)
 {
     tn_status status = cli_score_measure(&job->scores[row], &model, 1, true, err);
-    if (status != TN_OK)
+    if (status != TN_OK || !job->eval_data)
         return status;
     return cli_score_evaluate(&job->scores[row], NULL, &model, 1, job->eval_data,
                               &job->args->base, observer, err);
@@ -84,7 +84,8 @@ static int show_json(const struct training *job)
     cJSON_AddNumberToObject(train, "seconds", report->seconds);
     cJSON_AddItemToObject(json, "train", train);
     cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
-    cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
+    if (job->eval_data)
+        cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
     return cli_json_print(json);
 }
 
@@ -92,7 +93,8 @@ static int show(const struct training *job)
 {
     char text[CLI_NUMBER_TEXT];
     const tn_train_report *report = &job->report;
-    if (strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
+    if (job->eval_data &&
+        strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
         cli_note(&job->args->base, "the accuracy is on the training images");
     if (job->args->base.json)
         return show_json(job);

@@ -6,6 +6,8 @@ $ tenon train mlp:48-16-10 -q --json -o a.onnx --data random:3x4x4,limit=256 --e
 1 models, result, train, data, eval_data
 $ tenon train mlp:48-16-10 -q --json -o b.onnx --data random:3x4x4,limit=256 --epochs 1 --seed 18446744073709551615 | python3 keys.py
 1 models, result, train, data, eval_data
+$ tenon train mlp:48-10 -q --json -o d.onnx --data random:3x4x4,limit=256 --epochs 1 --eval-data none | python3 keys.py
+1 models, result, train, data
 $ tenon finetune a.onnx -q --json -o c.onnx --data random:3x4x4,limit=256 --epochs 1 --steps 2/3 | python3 keys.py
 1 models, result, train, data, eval_data
 $ tenon inspect b.onnx --json --nodes --groups --cuts | python3 keys.py
