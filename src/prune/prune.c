@@ -229,10 +229,25 @@ static tn_status make_maps(tn__map *maps, const pruning *p, const attempt *a,
     return status;
 }
 
+/* The authors' program never mixes the vectors of batch norms: `to` gets those that
+ * selection left in `from`. A map whose rows do not sum to one would scale them. */
+static void select_norms(tn_model *to, const tn_model *from)
+{
+    for (size_t n = 0; n < to->node_count; n++)
+        for (size_t k = 1; tn__node_is_norm(&to->nodes[n]) && k < 5; k++) {
+            size_t v = to->nodes[n].inputs[k];
+            if (!tn__value_is_parameter(&to->values[v]))
+                continue;
+            tn__tensor_release(&to->values[v].parameter);
+            to->values[v].parameter = tn__tensor_ref(&from->values[v].parameter);
+        }
+}
+
 /* *out: `from` with the neurons of attempt `a`; maps NULL: the others are deleted. */
-static tn_status carry(tn_model **out, const tn_model *from, const tn__groups *groups,
+static tn_status carry(tn_model **out, const pruning *p, const tn_model *from,
                        const attempt *a, const tn__map *maps, tn_error *err)
 {
+    const tn__groups *groups = maps ? p->folded_groups : p->groups;
     tn_model *graph = NULL;
     tn__groups *onto = NULL;
     tn_status status =
@@ -245,6 +260,8 @@ static tn_status carry(tn_model **out, const tn_model *from, const tn__groups *g
         status = tn__groups_find(&onto, graph, err);
     if (status == TN_OK)
         status = tn__map_apply(out, from, groups, graph, onto, NULL, maps, err);
+    if (status == TN_OK && p->options->compat)
+        select_norms(*out, graph);
     tn__groups_free(onto);
     tn_model_free(graph);
     return status;
@@ -325,9 +342,9 @@ static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
     if (status == TN_OK && mixing)
         status = make_maps(maps, p, a, err);
     if (status == TN_OK)
-        status = carry(&a->model, base, groups, a, mixing ? maps : NULL, err);
+        status = carry(&a->model, p, base, a, mixing ? maps : NULL, err);
     if (status == TN_OK && (a->repair || p->images))
-        status = carry(&small_probe, probe, groups, a, mixing ? maps : NULL, err);
+        status = carry(&small_probe, p, probe, a, mixing ? maps : NULL, err);
     tn__refitting how = {.probe = probe,
                          .groups = groups,
                          .kept = refits ? (const bool *const *)a->kept : NULL,

@@ -3,6 +3,7 @@
  * named. */
 #include "fuse/nets.h"
 
+#include "stats/stats.h"
 #include "tenon/prune.h"
 
 static tn_prune_options options_of(double sparsity, tn_prune_method method)
@@ -101,6 +102,32 @@ static void methods_keep_what_is_asked(void **state)
     tn_model_free(model);
 }
 
+/* Rows of a published map sum to 2 here; batch norms, folded away, must not. */
+static void compat_leaves_folded_norms_idle(void **state)
+{
+    (void)state;
+    tn_model *model = make_net("resnet20x0.25", 1);
+    tn_prune_options options = options_of(0.5, TN_PRUNE_INTRA_FUSION);
+    options.compat = true;
+    tn_model *out = pruned(model, NULL, &options, NULL);
+    size_t norms = 0;
+    for (size_t n = 0; n < out->node_count; n++) {
+        const size_t *in = out->nodes[n].inputs;
+        if (!tn__node_is_norm(&out->nodes[n]))
+            continue;
+        norms++;
+        const tn__tensor *scale = &out->values[in[1]].parameter;
+        const tn__tensor *variance = &out->values[in[4]].parameter;
+        for (size_t c = 0; c < tn__tensor_count(scale); c++) {
+            assert_near(tn__tensor_get_f64(scale, c), 1, 0);
+            assert_near(tn__tensor_get_f64(variance, c), 1, 0);
+        }
+    }
+    assert_int_equal(norms, 19);
+    tn_model_free(out);
+    tn_model_free(model);
+}
+
 static void inner_groups_leave_the_stream_alone(void **state)
 {
     (void)state;
@@ -192,6 +219,7 @@ int main(void)
         cmocka_unit_test(nothing_to_remove_changes_nothing),
         cmocka_unit_test(duplicates_fold_exactly),
         cmocka_unit_test(methods_keep_what_is_asked),
+        cmocka_unit_test(compat_leaves_folded_norms_idle),
         cmocka_unit_test(inner_groups_leave_the_stream_alone),
         cmocka_unit_test(budgets_hold),
         cmocka_unit_test(threads_do_not_matter),
