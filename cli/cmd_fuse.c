@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "files.h"
+#include "fuse_checks.h"
 #include "fuse_options.h"
 #include "message.h"
 #include "progress.h"
@@ -30,6 +31,7 @@ struct fuse_job {
     struct cli_score made[MADE_COUNT];
     bool has[MADE_COUNT];
     tn_fuse_report report;
+    struct cli_fuse_checks checks;
 };
 
 static double now(void)
@@ -49,6 +51,9 @@ static int check_usage(const struct cli_fuse_args *args)
     if (fuse->reference >= base->count)
         return cli_usage(base->command, "--reference is %zu, the models are 0 to %zu",
                          fuse->reference, base->count - 1);
+    if (args->barrier > 0 && base->count != 2)
+        return cli_usage(base->command, "--barrier is between two models, here are %zu",
+                         base->count);
     if (fuse->sinkhorn.relaxation > 0 && fuse->solver != TN_SOLVER_SINKHORN)
         return cli_usage(base->command, "--unbalanced wants --solver sinkhorn");
     if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
@@ -145,6 +150,16 @@ static tn_status compare_steps(struct fuse_job *job, tn_error *err)
     return status;
 }
 
+/* Nothing to check where neurons stay where they were. */
+static tn_status check(struct fuse_job *job, tn_error *err)
+{
+    if (!job->args->fuse.align && job->args->barrier == 0)
+        return TN_OK;
+    job->progress.what = "checks";
+    return cli_fuse_check(&job->checks, job->args, (const tn_model *const *)job->models,
+                          job->parents, job->data, job->eval_data, &job->observer, err);
+}
+
 static const char *result_label(const struct fuse_job *job)
 {
     bool recalibrated = job->report.layers_recalibrated > 0;
@@ -172,6 +187,8 @@ static tn_status work(struct fuse_job *job, tn_error *err)
     }
     if (status == TN_OK && job->eval_data)
         status = compare_steps(job, err);
+    if (status == TN_OK && job->eval_data)
+        status = check(job, err);
     tn_model_free(fused);
     return status;
 }
@@ -206,6 +223,8 @@ static int show_json(const struct fuse_job *job)
                               job->has[i] ? cli_score_json(&job->made[i])
                                           : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "groups", groups_json(&job->report));
+    cJSON_AddItemToObject(json, "checks",
+                          cli_fuse_checks_json(&job->checks, &job->report));
     cJSON_AddNumberToObject(json, "layers_recalibrated",
                             (double)job->report.layers_recalibrated);
     cJSON_AddNumberToObject(seconds, "statistics", job->report.seconds_statistics);
@@ -267,6 +286,7 @@ static int show(const struct fuse_job *job)
     free(rows);
     if (job->args->base.verbose)
         show_groups(report);
+    cli_fuse_checks_print(&job->checks, report);
     printf(
         "\nstatistics %.2f s, transport %.2f s, recalibration of %zu layers %.2f s\n",
         report->seconds_statistics, report->seconds_transport,
@@ -294,6 +314,7 @@ static int run(void *user)
     }
     int result = status == TN_OK ? show(&job) : cli_fail(&err);
     tn_fuse_report_release(&job.report);
+    cli_fuse_checks_release(&job.checks);
     cli_models_free(job.models, job.count);
     tn_dataset_free(job.data);
     tn_dataset_free(job.eval_data);

@@ -65,6 +65,12 @@ static const struct cli_option options[] = {
      .offset = FIELD(seed),
      .value = "N",
      .help = "which images are drawn"},
+    {.name = "barrier",
+     .kind = CLI_SIZE,
+     .offset = offsetof(struct cli_fuse_args, barrier),
+     .value = "N",
+     .help = "evaluate the line between two aligned models in N steps; 0: not",
+     .max = 1000},
 };
 const struct cli_group cli_group_fuse = CLI_GROUP("Fusing", options);
 

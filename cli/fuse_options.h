@@ -9,6 +9,7 @@ struct cli_fuse_args {
     struct cli_args base;
     tn_fuse_options fuse; /* without `weights`, which are below */
     struct cli_weights weights;
+    size_t barrier; /* steps of the line between two aligned models; 0: none */
 };
 
 extern const struct cli_group cli_group_fuse;

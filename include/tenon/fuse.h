@@ -123,6 +123,29 @@ TN_API TN_MUST_USE tn_status tn_align(tn_model **out, const tn_model *const *mod
                                       const tn_fuse_options *options,
                                       const tn_observer *observer, tn_error *err);
 
+/* One mixture of the aligned parents. */
+typedef struct tn_fuse_mixture {
+    const double *weights; /* [models], sum 1 */
+    bool recalibrate;      /* as the options say; false: as it comes */
+} tn_fuse_mixture;
+typedef struct tn_fuse_mixtures {
+    const tn_fuse_mixture *list;
+    size_t count;
+    /* Sees mixture k; `model` is borrowed. Anything but TN_OK ends the call. */
+    tn_status (*visit)(void *user, size_t k, const tn_model *model, tn_error *err);
+    void *user;
+} tn_fuse_mixtures;
+/* Aligns once and then averages with each of the weights in turn: with all weight on
+ * one parent that is the aligned parent alone, which must be as good as the parent
+ * where maps are permutations; along a line between two of them it tells the barrier
+ * (Frankle et al., "Linear mode connectivity", ICML 2020). options->weights is not
+ * used. Other arguments as tn_fuse(). */
+TN_API TN_MUST_USE tn_status tn_fuse_mix(const tn_fuse_mixtures *mixtures,
+                                         const tn_model *const *models, size_t count,
+                                         const tn_dataset *data,
+                                         const tn_fuse_options *options,
+                                         const tn_observer *observer, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

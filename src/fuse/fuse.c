@@ -12,13 +12,6 @@
 
 static const tn_fuse_options defaults = TN_FUSE_OPTIONS_INIT;
 
-/* What a run adds to the report, kept aside until it succeeds. */
-typedef struct notes {
-    tn_fuse_group *groups; /* names follow in the same memory */
-    size_t count;
-    tn_fuse_report report;
-} notes;
-
 void tn_fuse_report_release(tn_fuse_report *report)
 {
     if (!report)
@@ -27,7 +20,7 @@ void tn_fuse_report_release(tn_fuse_report *report)
     *report = (tn_fuse_report){0};
 }
 
-static tn_status notes_create(notes *out, const tn__fusion *f, tn_error *err)
+tn_status tn__fuse_notes_create(tn__fuse_notes *out, const tn__fusion *f, tn_error *err)
 {
     const tn__groups *groups = f->parents[f->reference].groups;
     size_t lines = (f->count - 1) * groups->count, text = 0;
@@ -37,7 +30,7 @@ static tn_status notes_create(notes *out, const tn__fusion *f, tn_error *err)
     if (!memory)
         return tn__fail_memory(err, lines * sizeof *out->groups + text);
     void *start = memory;
-    *out = (notes){.groups = start, .count = lines};
+    *out = (tn__fuse_notes){.groups = start, .count = lines};
     char *at = memory + lines * sizeof *out->groups;
     for (size_t g = 0; g < groups->count; g++) {
         size_t size = strlen(groups->list[g].name) + 1;
@@ -123,9 +116,8 @@ static bool wants_activations(const tn__fusion *f)
     return f->support && f->options->support != TN_SUPPORT_WEIGHTS;
 }
 
-/* Fills the maps of all parents (of one, where `only` is not TN__NONE). */
-static tn_status align_parents(tn__fusion *f, notes *n, size_t only,
-                               const tn_observer *observer, tn_error *err)
+tn_status tn__fusion_align(tn__fusion *f, tn__fuse_notes *n, size_t only,
+                           const tn_observer *observer, tn_error *err)
 {
     tn__answers answers = {0};
     double start = tn__seconds();
@@ -147,8 +139,8 @@ static tn_status align_parents(tn__fusion *f, notes *n, size_t only,
     return status;
 }
 
-static tn_status carry(tn_model **out, const tn__fusion *f, size_t parent,
-                       tn_error *err)
+tn_status tn__fusion_carry(tn_model **out, const tn__fusion *f, size_t parent,
+                           tn_error *err)
 {
     const tn__parent *source = &f->parents[parent], *target = &f->parents[f->reference];
     return tn__map_apply(out, source->model, source->groups, target->model,
@@ -189,7 +181,7 @@ static tn_status average_parents(tn_model **out, tn__foresight **foresight,
     for (size_t k = 0; k < f->count && status == TN_OK; k++) {
         if (k == f->reference)
             continue;
-        status = carry(&carried[k], f, k, err);
+        status = tn__fusion_carry(&carried[k], f, k, err);
         aligned[k] = carried[k];
     }
     if (status == TN_OK && is_data_free(f))
@@ -227,8 +219,8 @@ static tn_status recalibrate(tn_model *fused, size_t *layers, const tn__fusion *
     return status;
 }
 
-/* The average of the parents as their maps stand, recalibrated as the options say. */
-static tn_status merge(tn_model **out, notes *n, const tn__fusion *f, tn_error *err)
+tn_status tn__fusion_merge(tn_model **out, tn__fuse_notes *n, const tn__fusion *f,
+                           tn_error *err)
 {
     tn__foresight *foresight = NULL;
     tn_model *fused = NULL;
@@ -255,17 +247,17 @@ tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const 
                   const tn_observer *observer, tn_error *err)
 {
     tn__fusion f = {0};
-    notes n = {0};
+    tn__fuse_notes n = {0};
     tn_model *fused = NULL;
     tn_status status =
         tn__fusion_create(&f, models, count, data, options ? options : &defaults, err);
     if (status != TN_OK)
         return status;
-    status = notes_create(&n, &f, err);
+    status = tn__fuse_notes_create(&n, &f, err);
     if (status == TN_OK && f.options->align)
-        status = align_parents(&f, &n, TN__NONE, observer, err);
+        status = tn__fusion_align(&f, &n, TN__NONE, observer, err);
     if (status == TN_OK)
-        status = merge(&fused, &n, &f, err);
+        status = tn__fusion_merge(&fused, &n, &f, err);
     if (status == TN_OK) {
         *out = fused;
         if (report) {
@@ -286,7 +278,7 @@ tn_status tn_align(tn_model **out, const tn_model *const *models, size_t count,
                    tn_error *err)
 {
     tn__fusion f = {0};
-    notes n = {0};
+    tn__fuse_notes n = {0};
     if (parent >= count)
         return tn__fail(err, TN_ERROR_ARGUMENT, "parent %zu is not one of %zu models",
                         parent, count);
@@ -294,11 +286,11 @@ tn_status tn_align(tn_model **out, const tn_model *const *models, size_t count,
         tn__fusion_create(&f, models, count, data, options ? options : &defaults, err);
     if (status != TN_OK)
         return status;
-    status = notes_create(&n, &f, err);
+    status = tn__fuse_notes_create(&n, &f, err);
     if (status == TN_OK && f.options->align)
-        status = align_parents(&f, &n, parent, observer, err);
+        status = tn__fusion_align(&f, &n, parent, observer, err);
     if (status == TN_OK)
-        status = carry(out, &f, parent, err);
+        status = tn__fusion_carry(out, &f, parent, err);
     tn__free(n.groups);
     tn__fusion_release(&f);
     return status;

@@ -119,6 +119,29 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
 tn_status tn__average(tn_model *into, const tn_model *const *aligned,
                       const double *weights, size_t count, tn_error *err) TN_MUST_USE;
 
+/* --- fuse.c -------------------------------------------------------------------------
+ */
+
+/* What a run adds to the report, kept aside until it succeeds. */
+typedef struct tn__fuse_notes {
+    tn_fuse_group *groups; /* names follow in the same memory; free with tn__free() */
+    size_t count;
+    tn_fuse_report report;
+} tn__fuse_notes;
+tn_status tn__fuse_notes_create(tn__fuse_notes *out, const tn__fusion *fusion,
+                                tn_error *err) TN_MUST_USE;
+
+/* Fills the maps of all parents (of one, where `only` is not TN__NONE). */
+tn_status tn__fusion_align(tn__fusion *fusion, tn__fuse_notes *notes, size_t only,
+                           const tn_observer *observer, tn_error *err) TN_MUST_USE;
+/* A parent in the coordinates of the reference, as its maps stand. */
+tn_status tn__fusion_carry(tn_model **out, const tn__fusion *fusion, size_t parent,
+                           tn_error *err) TN_MUST_USE;
+/* The average of the parents as maps and weights stand, recalibrated as the options
+ * say. */
+tn_status tn__fusion_merge(tn_model **out, tn__fuse_notes *notes,
+                           const tn__fusion *fusion, tn_error *err) TN_MUST_USE;
+
 /* --- channels.c ---------------------------------------------------------------------
  */
 

@@ -34,6 +34,7 @@ a.onnx                    1,080  <number> k        -
 b.onnx                    1,080  <number> k        -
 prediction ensemble       2,160  <number> k        -
 fused, recalibrated       1,080  <number> k    <number>
+largest duality gap <number>, marginal error <number>
 statistics <number> s, transport <number> s, recalibration of 2 layers <number> s
 wrote fused.onnx
 $ tenon fuse a.onnx b.onnx -q -o fused.onnx -f --data random:3x4x4,limit=200
@@ -44,6 +45,9 @@ prediction ensemble   <number> %  <number>  <number>       2,160  <number> k    
 plain average         <number> %  <number>  <number>       1,080  <number> k       <number>    <number>
 fused                 <number> %  <number>  <number>       1,080  <number> k       <number>    <number>
 fused, recalibrated   <number> %  <number>  <number>       1,108  <number> k       <number>    <number>
+largest duality gap <number>, marginal error <number>
+a.onnx aligned alone: <number> %, 0.00 % lost
+b.onnx aligned alone: <number> %, 0.00 % lost
 statistics <number> s, transport <number> s, recalibration of 2 layers <number> s
 wrote fused.onnx
 $ tenon fuse a.onnx b.onnx -q -v -o weighted.onnx --data random:3x4x4,limit=200 --weights 0.8/0.2 --recalibrate none
@@ -56,14 +60,25 @@ fused                 <number> %  <number>  <number>       1,080  <number> k    
 group       model  neurons  onto  cost  gap  marginal error     moved
 fc1.weight      1       16    16  <number>    0               0  <number> %
 fc2.weight      1       12    12  <number>    0               0  <number> %
+largest duality gap <number>, marginal error <number>
+a.onnx aligned alone: <number> %, 0.00 % lost
+b.onnx aligned alone: <number> %, 0.00 % lost
 statistics <number> s, transport <number> s, recalibration of 0 layers <number> s
 wrote weighted.onnx
+$ tenon fuse a.onnx b.onnx -q -o line.onnx --data random:3x4x4,limit=200 --barrier 2 | sed -n '/^ *t /,$p' | sed '/^statistics/d'
+   t   accuracy    loss
+0.00  <number> %  <number>
+0.50  <number> %  <number>
+1.00  <number> %  <number>
+barrier <number> %, loss <number>
+wrote line.onnx
 $ tenon fuse a.onnx a.onnx -q -o same.onnx --recalibrate none; tenon compare a.onnx same.onnx
 model                parameters    MACs  seconds
 a.onnx                    1,080  <number> k        -
 a.onnx                    1,080  <number> k        -
 prediction ensemble       2,160  <number> k        -
 fused                     1,080  <number> k    <number>
+largest duality gap <number>, marginal error <number>
 statistics <number> s, transport <number> s, recalibration of 0 layers <number> s
 wrote same.onnx
 images              64 of random:3x4x4,limit=64,mean=0,std=1,classes=10,seed=1
@@ -124,6 +139,7 @@ a.safetensors
 b.onnx
 back.onnx
 fused.onnx
+line.onnx
 same.onnx
 tuned.onnx
 weighted.onnx
