@@ -11,8 +11,8 @@ static void init(void *user)
     args->train.learning_rate /= 10;
 }
 
-static tn_status start(tn_model **out, const struct cli_training_args *args,
-                       const tn_dataset *data, tn_error *err)
+static tn_status open_model(tn_model **out, const struct cli_training_args *args,
+                            const tn_dataset *data, tn_error *err)
 {
     (void)data;
     return cli_models_load(out, &args->base, 1, err);
@@ -20,8 +20,8 @@ static tn_status start(tn_model **out, const struct cli_training_args *args,
 
 static int run(void *user)
 {
-    struct cli_training_args *args = user;
-    return cli_training_run(args, start, args->base.operands[0]);
+    static const struct cli_training_job job = {.open = open_model, .start_row = true};
+    return cli_training_run(user, &job);
 }
 
 const struct cli_command cli_finetune = {

@@ -9,8 +9,8 @@ static void init(void *user)
 }
 
 /* Input and classes are those of the data; the seed is that of the training. */
-static tn_status start(tn_model **out, const struct cli_training_args *args,
-                       const tn_dataset *data, tn_error *err)
+static tn_status open_model(tn_model **out, const struct cli_training_args *args,
+                            const tn_dataset *data, tn_error *err)
 {
     int64_t input[3];
     tn_dataset_shape(input, data);
@@ -20,7 +20,8 @@ static tn_status start(tn_model **out, const struct cli_training_args *args,
 
 static int run(void *user)
 {
-    return cli_training_run(user, start, NULL);
+    static const struct cli_training_job job = {.open = open_model};
+    return cli_training_run(user, &job);
 }
 
 const struct cli_command cli_train = {

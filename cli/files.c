@@ -35,6 +35,16 @@ static bool ends_in(const char *text, const char *ending)
     return n > m && strcmp(text + n - m, ending) == 0;
 }
 
+bool cli_is_model_file(const char *path)
+{
+    static const char *const endings[] = {".onnx", ".safetensors", ".pt",
+                                          ".pth",  ".th",          ".checkpoint"};
+    for (size_t i = 0; i < CLI_COUNT(endings); i++)
+        if (ends_in(path, endings[i]))
+            return true;
+    return false;
+}
+
 /* The k-th of the names in "a,b,c"; the only one serves all. Caller frees. */
 static char *nth_arch(const char *names, size_t k, size_t *given)
 {

@@ -10,6 +10,8 @@
  * caller, all or none are set. */
 tn_status cli_models_load(tn_model **models, const struct cli_args *args, size_t count,
                           tn_error *err);
+/* Whether a name ends as those of models do that Tenon reads. */
+bool cli_is_model_file(const char *path);
 void cli_models_free(tn_model **models, size_t count);
 
 /* What can be said of --output before the work: TN_ERROR_EXISTS where it is there and

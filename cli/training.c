@@ -17,64 +17,79 @@
 
 struct training {
     struct cli_training_args *args;
-    const char *before;
+    const struct cli_training_job *job;
     tn_dataset *data, *eval_data;
-    tn_model *start, *result;
-    struct cli_score scores[2]; /* before, after */
+    tn_model **models; /* [teachers + 1]: they, and the start */
+    tn_model *result;
+    struct cli_score
+        *scores; /* [rows]: teachers, the start where it has a row, result */
+    size_t rows;
     tn_train_report report;
 };
 
-static tn_status open_all(struct training *job, cli_training_start *start,
-                          tn_error *err)
+static tn_status open_all(struct training *t, tn_error *err)
 {
-    const struct cli_args *base = &job->args->base;
+    const struct cli_args *base = &t->args->base;
     tn_status status;
     if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
-        (status = tn_dataset_open(&job->data, base->data, "train", err)) ||
-        (status = cli_eval_data_open(&job->eval_data, base, err)) ||
-        (status = start(&job->start, job->args, job->data, err)))
+        (status = tn_dataset_open(&t->data, base->data, "train", err)) ||
+        (status = cli_eval_data_open(&t->eval_data, base, err)) ||
+        (status = t->job->open(t->models, t->args, t->data, err)))
         return status;
     return TN_OK;
 }
 
-static tn_status score(struct training *job, size_t row, const tn_model *model,
+static tn_status score(struct training *t, size_t row, const tn_model *model,
                        const tn_observer *observer, tn_error *err)
 {
-    tn_status status = cli_score_measure(&job->scores[row], &model, 1, true, err);
-    if (status != TN_OK || !job->eval_data)
+    tn_status status = cli_score_measure(&t->scores[row], &model, 1, true, err);
+    if (status != TN_OK || !t->eval_data)
         return status;
-    return cli_score_evaluate(&job->scores[row], NULL, &model, 1, job->eval_data,
-                              &job->args->base, observer, err);
+    return cli_score_evaluate(&t->scores[row], NULL, &model, 1, t->eval_data,
+                              &t->args->base, observer, err);
 }
 
-static tn_status work(struct training *job, const tn_observer *observer, tn_error *err)
+static tn_status run_training(struct training *t, const tn_observer *observer,
+                              tn_error *err)
 {
-    const struct cli_args *base = &job->args->base;
-    const tn_model *start = job->start;
+    size_t teachers = t->job->teachers;
+    const tn_model *start = t->models[teachers];
+    if (!teachers)
+        return tn_train(&t->result, &t->report, start, t->data, &t->args->train,
+                        observer, err);
+    t->args->teachers.models = (const tn_model *const *)t->models;
+    t->args->teachers.count = teachers;
+    return tn_distill(&t->result, &t->report, start, &t->args->teachers, t->data,
+                      &t->args->train, observer, err);
+}
+
+static tn_status work(struct training *t, const tn_observer *observer, tn_error *err)
+{
+    const struct cli_args *base = &t->args->base;
+    const tn_model *const *inputs = (const tn_model *const *)t->models;
+    size_t before = t->rows - 1;
     tn_status status = TN_OK;
-    job->scores[0] =
-        cli_score_named(job->before ? cli_base_name(job->before) : NULL, job->before);
-    job->scores[1] = cli_score_named(cli_base_name(base->output), base->output);
-    if (job->before)
-        status = score(job, 0, job->start, observer, err);
+    cli_score_name_files(t->scores, base->operands, before);
+    t->scores[before] = cli_score_named(cli_base_name(base->output), base->output);
+    for (size_t row = 0; row < before && status == TN_OK; row++)
+        status = score(t, row, t->models[row], observer, err);
     if (status == TN_OK)
-        status = tn_train(&job->result, &job->report, job->start, job->data,
-                          &job->args->train, observer, err);
+        status = run_training(t, observer, err);
     if (status == TN_OK)
-        status = cli_model_write(job->result, base, base->output, &start, 1, err);
+        status = cli_model_write(t->result, base, base->output, inputs,
+                                 t->job->teachers + 1, err);
     if (status == TN_OK)
-        status = score(job, 1, job->result, observer, err);
-    job->scores[1].seconds = job->report.seconds;
+        status = score(t, before, t->result, observer, err);
+    t->scores[before].seconds = t->report.seconds;
     return status;
 }
 
-static int show_json(const struct training *job)
+static int show_json(const struct training *t)
 {
-    const tn_train_report *report = &job->report;
+    const tn_train_report *report = &t->report;
     cJSON *json = cJSON_CreateObject(), *train = cJSON_CreateObject();
-    cJSON_AddItemToObject(json, "models",
-                          cli_scores_json(job->scores, job->before ? 1 : 0));
-    cJSON_AddItemToObject(json, "result", cli_score_json(&job->scores[1]));
+    cJSON_AddItemToObject(json, "models", cli_scores_json(t->scores, t->rows - 1));
+    cJSON_AddItemToObject(json, "result", cli_score_json(&t->scores[t->rows - 1]));
     cJSON_AddNumberToObject(train, "epochs", (double)report->epochs);
     cJSON_AddNumberToObject(train, "best_epoch", (double)report->best_epoch);
     cJSON_AddNumberToObject(train, "loss", report->loss);
@@ -83,22 +98,22 @@ static int show_json(const struct training *job)
     cJSON_AddNumberToObject(train, "images_per_second", report->images_per_second);
     cJSON_AddNumberToObject(train, "seconds", report->seconds);
     cJSON_AddItemToObject(json, "train", train);
-    cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
-    if (job->eval_data)
-        cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
+    cJSON_AddStringToObject(json, "data", tn_dataset_spec(t->data));
+    if (t->eval_data)
+        cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(t->eval_data));
     return cli_json_print(json);
 }
 
-static int show(const struct training *job)
+static int show(const struct training *t)
 {
     char text[CLI_NUMBER_TEXT];
-    const tn_train_report *report = &job->report;
-    if (job->eval_data &&
-        strcmp(tn_dataset_spec(job->data), tn_dataset_spec(job->eval_data)) == 0)
-        cli_note(&job->args->base, "the accuracy is on the training images");
-    if (job->args->base.json)
-        return show_json(job);
-    cli_score_print(job->before ? job->scores : job->scores + 1, job->before ? 2 : 1);
+    const tn_train_report *report = &t->report;
+    if (t->eval_data &&
+        strcmp(tn_dataset_spec(t->data), tn_dataset_spec(t->eval_data)) == 0)
+        cli_note(&t->args->base, "the accuracy is on the training images");
+    if (t->args->base.json)
+        return show_json(t);
+    cli_score_print(t->scores, t->rows);
     printf("\n%zu epoch%s, %s images/s; the last: loss %.4f", report->epochs,
            report->epochs == 1 ? "" : "s",
            cli_text_count(text, (uint64_t)report->images_per_second), report->loss);
@@ -107,27 +122,33 @@ static int show(const struct training *job)
     if (report->best_epoch > 0)
         printf("epoch %zu was the best on the images kept apart: %s\n",
                report->best_epoch, cli_text_percent(text, report->holdout_accuracy));
-    printf("wrote %s\n", job->args->base.output);
+    printf("wrote %s\n", t->args->base.output);
     return CLI_DONE;
 }
 
-int cli_training_run(struct cli_training_args *args, cli_training_start *start,
-                     const char *before)
+int cli_training_run(struct cli_training_args *args, const struct cli_training_job *job)
 {
-    struct training job = {.args = args, .before = before};
+    size_t models = job->teachers + 1;
+    struct training t = {.args = args,
+                         .job = job,
+                         .rows = job->teachers + (job->start_row ? 2 : 1),
+                         .models = cli_alloc(models, sizeof *t.models),
+                         .scores = cli_alloc(models + 1, sizeof *t.scores)};
     struct cli_progress progress;
     tn_error err = {0};
     args->train.threads = args->base.threads;
-    tn_status status = open_all(&job, start, &err);
+    tn_status status = open_all(&t, &err);
     if (status == TN_OK) {
         tn_observer observer = cli_progress_start(&progress, &args->base);
-        status = work(&job, &observer, &err);
+        status = work(&t, &observer, &err);
         cli_progress_end(&progress);
     }
-    int result = status == TN_OK ? show(&job) : cli_fail(&err);
-    tn_model_free(job.result);
-    tn_model_free(job.start);
-    tn_dataset_free(job.data);
-    tn_dataset_free(job.eval_data);
+    int result = status == TN_OK ? show(&t) : cli_fail(&err);
+    tn_model_free(t.result);
+    cli_models_free(t.models, models);
+    tn_dataset_free(t.data);
+    tn_dataset_free(t.eval_data);
+    free(t.models);
+    free(t.scores);
     return result;
 }

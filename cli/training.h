@@ -1,5 +1,5 @@
-/* training.h - what `tenon train` and `tenon finetune` share: options, the job, the
- * report.
+/* training.h - what `tenon train`, `tenon finetune` and `tenon distill` share: options,
+ * the job, the report.
  */
 #ifndef TENON_CLI_TRAINING_H
 #define TENON_CLI_TRAINING_H
@@ -10,20 +10,26 @@
 struct cli_training_args {
     struct cli_args base;
     tn_train_options train;
+    tn_teachers teachers; /* of distill: temperature and weight */
 };
 
 extern const struct cli_group cli_group_training;
 extern const struct cli_group cli_group_training_data;
 
-/* Makes the model that training starts from; `data` is what it will be trained on. */
-typedef tn_status cli_training_start(tn_model **out,
-                                     const struct cli_training_args *args,
-                                     const tn_dataset *data, tn_error *err);
+/* Fills models [teachers + 1]: the teachers, then the model that training starts from;
+ * `data` is what it will be trained on. */
+typedef tn_status cli_training_open(tn_model **models,
+                                    const struct cli_training_args *args,
+                                    const tn_dataset *data, tn_error *err);
 
-/* Trains, writes --output and prints the report; where `before` is not NULL the model
- * that training starts from is evaluated too, as the row of that label. Returns the
- * exit status. */
-int cli_training_run(struct cli_training_args *args, cli_training_start *start,
-                     const char *before);
+struct cli_training_job {
+    cli_training_open *open;
+    size_t teachers; /* the first operands */
+    bool start_row;  /* the model that training starts from is in the table too */
+};
+
+/* Trains, writes --output and prints the report. Returns the exit status. */
+int cli_training_run(struct cli_training_args *args,
+                     const struct cli_training_job *job);
 
 #endif

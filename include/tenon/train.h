@@ -1,4 +1,4 @@
-/* train.h - training and fine-tuning.
+/* train.h - training, fine-tuning and distillation.
  *
  *     tn_train_options options = TN_TRAIN_OPTIONS_INIT;
  *     options.epochs = 5;
@@ -70,6 +70,30 @@ TN_API TN_MUST_USE tn_status tn_train(tn_model **out, tn_train_report *report,
                                       const tn_model *start, const tn_dataset *data,
                                       const tn_train_options *options,
                                       const tn_observer *observer, tn_error *err);
+
+/* Whom a student learns from: Hinton, Vinyals and Dean, arXiv 1503.02531. With several
+ * teachers, from the mean of their softened probabilities. */
+typedef struct tn_teachers {
+    const tn_model *const *models; /* [count], of as many classes as the student */
+    size_t count;
+    double temperature; /* T > 0, of both softmaxes */
+    double weight; /* a in [0, 1]: the loss of an image is (1 - a) its cross-entropy
+                      + a T^2 KL(teachers || student) */
+} tn_teachers;
+#define TN_TEACHERS_INIT                                                               \
+    {                                                                                  \
+        .temperature = 4, .weight = 0.9                                                \
+    }
+
+/* As tn_train(), from `student`, with that loss: the teachers see the images that the
+ * student sees, augmented alike. With weight 1 labels play no part. Teachers of other
+ * inputs or classes: TN_ERROR_MISMATCH. */
+TN_API TN_MUST_USE tn_status tn_distill(tn_model **out, tn_train_report *report,
+                                        const tn_model *student,
+                                        const tn_teachers *teachers,
+                                        const tn_dataset *data,
+                                        const tn_train_options *options,
+                                        const tn_observer *observer, tn_error *err);
 
 #ifdef __cplusplus
 }

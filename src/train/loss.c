@@ -1,10 +1,17 @@
-/* loss.c - softmax cross-entropy with label smoothing, and its gradient.
+/* loss.c - softmax cross-entropy with label smoothing and distillation, and its
+ * gradient.
  *
  *   t = (1 - e) onehot(label) + e / K            (Szegedy et al. 2016, section 7)
  *   L = -1/N sum_i sum_k t_ik log p_ik,  p = softmax(z)
  *   dL/dz_ik = (p_ik - t_ik) / N
  *
- * as PyTorch's CrossEntropyLoss(label_smoothing=e). Sums are in double.
+ * as PyTorch's CrossEntropyLoss(label_smoothing=e), and with a teacher's q = softmax(y
+ * / T)
+ *
+ *   D = T^2 / N sum_i sum_k q_ik log(q_ik / s_ik),  s = softmax(z / T)
+ *   dD/dz_ik = T (s_ik - q_ik) / N               (Hinton et al. 2015, section 2)
+ *
+ * the loss is (1 - a) L + a D. Sums are in double.
  */
 #include "train/loss.h"
 
@@ -30,17 +37,51 @@ static double image_loss(float *d, const float *z, size_t k, int32_t label,
            smoothing * (log_sum - all / (double)k);
 }
 
+void tn__softened_add(float *out, const float *z, size_t k, double temperature,
+                      double weight)
+{
+    double top = (double)z[tn__largest_f32(z, k)], sum = 0;
+    for (size_t j = 0; j < k; j++)
+        sum += exp(((double)z[j] - top) / temperature);
+    for (size_t j = 0; j < k; j++)
+        out[j] += (float)(weight * exp(((double)z[j] - top) / temperature) / sum);
+}
+
+/* One image: adds to d [k] the gradient of T^2 KL(q || softmax(z / T)) times scale, and
+ * returns that divergence. */
+static double image_divergence(float *d, const float *z, const float *q, size_t k,
+                               double temperature, double scale)
+{
+    double top = (double)z[tn__largest_f32(z, k)], sum = 0, divergence = 0;
+    for (size_t j = 0; j < k; j++)
+        sum += exp(((double)z[j] - top) / temperature);
+    double log_sum = log(sum);
+    for (size_t j = 0; j < k; j++) {
+        double log_s = ((double)z[j] - top) / temperature - log_sum;
+        if (q[j] > 0)
+            divergence += (double)q[j] * (log((double)q[j]) - log_s);
+        d[j] += (float)(temperature * (exp(log_s) - (double)q[j]) * scale);
+    }
+    return temperature * temperature * divergence;
+}
+
 tn_status tn__cross_entropy(void *user, float *dlogits, double *loss,
                             const float *logits, size_t first, size_t n, tn_error *err)
 {
     const tn__cross_entropy_job *job = user;
     size_t k = job->classes, correct = 0;
+    double taught = job->taught ? job->weight : 0;
     double scale = 1 / (double)job->images, sum = 0;
     (void)err;
     for (size_t i = 0; i < n; i++) {
         const float *z = logits + i * k;
         int32_t label = job->labels[first + i];
-        sum += image_loss(dlogits + i * k, z, k, label, job->smoothing, scale);
+        sum += (1 - taught) * image_loss(dlogits + i * k, z, k, label, job->smoothing,
+                                         (1 - taught) * scale);
+        if (job->taught)
+            sum += taught * image_divergence(dlogits + i * k, z,
+                                             job->taught + (first + i) * k, k,
+                                             job->temperature, taught * scale);
         correct += tn__largest_f32(z, k) == (size_t)label;
     }
     job->correct[first / job->shard] = correct;

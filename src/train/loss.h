@@ -1,4 +1,5 @@
-/* loss.h - softmax cross-entropy with label smoothing, and its gradient. */
+/* loss.h - softmax cross-entropy with label smoothing and distillation, and its
+ * gradient. */
 #ifndef TN_TRAIN_LOSS_H
 #define TN_TRAIN_LOSS_H
 
@@ -12,12 +13,20 @@ typedef struct tn__cross_entropy_job {
     const int32_t *labels; /* [images], each below K */
     size_t shard;          /* images of each call */
     size_t *correct;       /* [images / shard]: filled in */
+    const float *taught;   /* [images, K], the teachers' probabilities at `temperature`;
+                              NULL: none */
+    double temperature;    /* T */
+    double weight;         /* a, of what is taught */
 } tn__cross_entropy_job;
 
-/* A tn__loss: the part of the step's mean cross-entropy against targets
- * (1 - smoothing) onehot + smoothing / K. Safe from several threads, for different
- * shards. */
+/* A tn__loss: the part of the step's mean of (1 - a) L + a T^2 KL, with the
+ * cross-entropy L against targets (1 - smoothing) onehot + smoothing / K. Safe from
+ * several threads, for different shards. */
 tn_status tn__cross_entropy(void *user, float *dlogits, double *loss,
                             const float *logits, size_t first, size_t n, tn_error *err);
+
+/* out [k] += weight softmax(z / temperature) */
+void tn__softened_add(float *out, const float *z, size_t k, double temperature,
+                      double weight);
 
 #endif

@@ -1,4 +1,4 @@
-/* train.c - tn_train(): the loop.
+/* train.c - tn_train() and tn_distill(): the loop.
  *
  * An epoch is a run of batches; a batch is one step of the engine (forward, loss,
  * backward) and one of the optimiser. After each epoch the images held out are judged
@@ -16,6 +16,7 @@
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/teachers.h"
 #include "train/train_options.h"
 
 /* The stream of the seed that chooses the images held out; those of batches.c begin at
@@ -26,10 +27,12 @@ typedef struct trainer {
     const tn_model *start;
     const tn_dataset *data;
     const tn_train_options *options;
+    const tn_teachers *teachers; /* or NULL */
     const tn_observer *observer;
     tn__workers *workers;
     tn__engine *engine; /* trains */
     tn__engine *judge;  /* infers, for the images held out; NULL without */
+    tn__teaching teaching;
     tn__sgd *sgd;
     tn__batches *batches;
     uint32_t *order; /* [images]: those trained on, then those held out */
@@ -52,6 +55,7 @@ typedef struct epoch_sums {
 static void trainer_release(trainer *t)
 {
     tn__batches_free(t->batches);
+    tn__teaching_release(&t->teaching);
     tn__sgd_free(t->sgd);
     tn__engine_free(t->judge);
     tn__engine_free(t->engine);
@@ -104,6 +108,11 @@ static tn_status make_engines(trainer *t, tn_error *err)
     if ((status = tn__check_fit(t->engine, t->start, t->data, err)) != TN_OK)
         return status;
     options.training = false;
+    status = tn__teaching_open(&t->teaching, t->teachers, &options,
+                               tn__engine_output_count(t->engine), t->options->batch,
+                               t->data, err);
+    if (status)
+        return status;
     return t->held ? tn__engine_create(&t->judge, t->start, &options, err) : TN_OK;
 }
 
@@ -132,7 +141,12 @@ static tn_status set_up(trainer *t, tn_error *err)
     t->job = (tn__cross_entropy_job){.classes = tn__engine_output_count(t->engine),
                                      .smoothing = o->label_smoothing,
                                      .images = o->batch,
-                                     .shard = o->shard};
+                                     .shard = o->shard,
+                                     .taught = t->teaching.taught};
+    if (t->teachers) {
+        t->job.temperature = t->teachers->temperature;
+        t->job.weight = t->teachers->weight;
+    }
     t->job.correct = tn__alloc(o->batch / o->shard, sizeof *t->job.correct);
     if (!t->job.correct)
         return tn__fail_memory(err, o->batch / o->shard * sizeof *t->job.correct);
@@ -157,8 +171,10 @@ static tn_status step(trainer *t, epoch_sums *sums, const float *images,
     double loss = 0;
     t->job.labels = labels;
     tn_status status =
-        tn__engine_step(t->engine, &loss, images, o->batch, tn__cross_entropy, &t->job,
-                        o->norm_momentum, err);
+        t->teachers ? tn__teaching_teach(&t->teaching, images, o->batch, err) : TN_OK;
+    if (!status)
+        status = tn__engine_step(t->engine, &loss, images, o->batch, tn__cross_entropy,
+                                 &t->job, o->norm_momentum, err);
     if (status)
         return status;
     if (!isfinite(loss))
@@ -290,28 +306,47 @@ static tn_status run_epochs(trainer *t, tn_error *err)
     return status;
 }
 
+static tn_status train(tn_model **out, tn_train_report *report, trainer *t,
+                       tn_error *err)
+{
+    static const tn_train_options usual = TN_TRAIN_OPTIONS_INIT;
+    double begun = tn__seconds();
+    t->report.holdout_accuracy = (double)NAN;
+    if (!t->options)
+        t->options = &usual;
+    tn_status status = set_up(t, err);
+    if (!status)
+        status = run_epochs(t, err);
+    if (!status) {
+        t->report.seconds = tn__seconds() - begun;
+        t->report.images_per_second = (double)t->stepped / t->stepping;
+        if (report)
+            *report = t->report;
+        *out = t->result;
+        t->result = NULL;
+    }
+    trainer_release(t);
+    return status;
+}
+
 tn_status tn_train(tn_model **out, tn_train_report *report, const tn_model *start,
                    const tn_dataset *data, const tn_train_options *options,
                    const tn_observer *observer, tn_error *err)
 {
-    static const tn_train_options usual = TN_TRAIN_OPTIONS_INIT;
-    trainer t = {.start = start,
+    trainer t = {
+        .start = start, .data = data, .options = options, .observer = observer};
+    return train(out, report, &t, err);
+}
+
+tn_status tn_distill(tn_model **out, tn_train_report *report, const tn_model *student,
+                     const tn_teachers *teachers, const tn_dataset *data,
+                     const tn_train_options *options, const tn_observer *observer,
+                     tn_error *err)
+{
+    trainer t = {.start = student,
                  .data = data,
-                 .options = options ? options : &usual,
-                 .observer = observer,
-                 .report = {.holdout_accuracy = (double)NAN}};
-    double begun = tn__seconds();
-    tn_status status = set_up(&t, err);
-    if (!status)
-        status = run_epochs(&t, err);
-    if (!status) {
-        t.report.seconds = tn__seconds() - begun;
-        t.report.images_per_second = (double)t.stepped / t.stepping;
-        if (report)
-            *report = t.report;
-        *out = t.result;
-        t.result = NULL;
-    }
-    trainer_release(&t);
-    return status;
+                 .options = options,
+                 .teachers = teachers,
+                 .observer = observer};
+    return train(out, report, &t, err);
 }

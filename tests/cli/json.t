@@ -10,6 +10,12 @@ $ tenon train mlp:48-10 -q --json -o d.onnx --data random:3x4x4,limit=256 --epoc
 1 models, result, train, data
 $ tenon finetune a.onnx -q --json -o c.onnx --data random:3x4x4,limit=256 --epochs 1 --steps 2/3 | python3 keys.py
 1 models, result, train, data, eval_data
+$ tenon distill a.onnx b.onnx mlp:48-8-10 -q --json -o e.onnx --data random:3x4x4,limit=256 --epochs 1 >distill.json; python3 keys.py <distill.json
+1 models, result, train, data, eval_data
+$ python3 -c 'import json; o = json.load(open("distill.json")); print([m["file"] for m in o["models"]], o["result"]["params"])'
+['a.onnx', 'b.onnx'] 464
+$ tenon inspect e.onnx --json | python3 -c 'import json,sys; o = json.load(sys.stdin)["made"]; print(o["command"], o["options"]["temperature"], [i["file"] for i in o["inputs"]])'
+distill 4 ['a.onnx', 'b.onnx']
 $ tenon inspect b.onnx --json --nodes --groups --cuts | python3 keys.py
 1 file, sha256, name, input, output, nodes, params, macs, bytes, made, node_list, groups, cuts
 $ tenon inspect b.onnx --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["made"]["options"]["seed"])'

@@ -43,6 +43,56 @@ static double defined_loss(const double *z, double smoothing)
     return loss;
 }
 
+/* The mean of (1 - a) cross-entropy + a T^2 KL(q || softmax(z / T)), in double */
+static double distilled_loss(const float *logits, const float *taught, double t,
+                             double a)
+{
+    double z[N * K], loss = 0;
+    for (size_t k = 0; k < N * K; k++)
+        z[k] = (double)logits[k];
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < K; k++)
+            sum += exp(z[i * K + k] / t);
+        for (size_t k = 0; k < K; k++) {
+            double q = (double)taught[i * K + k];
+            loss += q * log(q / (exp(z[i * K + k] / t) / sum)) / N;
+        }
+    }
+    return (1 - a) * defined_loss(z, 0.1) + a * t * t * loss;
+}
+
+static void what_is_taught_is_weighed_against_the_labels(void **state)
+{
+    (void)state;
+    const double step = 1e-2;
+    for (int c = 0; c < 3; c++) {
+        double t = 1 + 1.5 * c, a = 0.5 * c, loss = 0;
+        float logits[N * K], taught[N * K] = {0}, d[N * K], teacher[N * K];
+        size_t correct[2];
+        tn__cross_entropy_job job = job_of(correct, 0.1);
+        draw(logits);
+        draw(teacher);
+        for (size_t i = 0; i < N; i++)
+            tn__softened_add(taught + i * K, teacher + (N - 1 - i) * K, K, t, 1);
+        job.taught = taught;
+        job.temperature = t;
+        job.weight = a;
+        assert_ok(tn__cross_entropy(&job, d, &loss, logits, 0, 3, err));
+        assert_ok(tn__cross_entropy(&job, d + 3 * K, &loss, logits + 3 * K, 3, 3, err));
+        assert_near(loss, distilled_loss(logits, taught, t, a), 1e-6);
+        for (size_t k = 0; k < N * K; k++) {
+            float kept = logits[k];
+            logits[k] = kept + (float)step;
+            double up = distilled_loss(logits, taught, t, a);
+            logits[k] = kept - (float)step;
+            double down = distilled_loss(logits, taught, t, a);
+            logits[k] = kept;
+            assert_near((double)d[k], (up - down) / (2 * step), 1e-4);
+        }
+    }
+}
+
 static void the_loss_is_its_definition(void **state)
 {
     (void)state;
@@ -122,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_is_its_definition),
+        cmocka_unit_test(what_is_taught_is_weighed_against_the_labels),
         cmocka_unit_test(the_gradient_is_the_difference_quotient),
         cmocka_unit_test(right_answers_are_counted_for_each_shard),
         cmocka_unit_test(large_outputs_do_not_overflow),
