@@ -13,6 +13,7 @@
 struct check_args {
     struct cli_args base;
     tn_check_options check;
+    const char *permuted;
 };
 
 static void init(void *user)
@@ -48,6 +49,20 @@ static int show(const tn_check_report *report, const struct check_args *args)
     return CLI_DONE;
 }
 
+/* Writes a copy with all groups permuted. */
+static tn_status write_permuted(const tn_model *model, const struct check_args *args,
+                                tn_error *err)
+{
+    tn_model *permuted = NULL;
+    if (!args->permuted)
+        return TN_OK;
+    tn_status status = tn_model_permute(&permuted, model, args->check.seed, err);
+    if (status == TN_OK)
+        status = cli_model_write(permuted, &args->base, args->permuted, &model, 1, err);
+    tn_model_free(permuted);
+    return status;
+}
+
 static int run(void *user)
 {
     struct check_args *args = user;
@@ -55,12 +70,16 @@ static int run(void *user)
     tn_model *model = NULL;
     tn_check_report report;
     struct cli_progress progress;
-    if (cli_models_load(&model, &args->base, 1, &err) != TN_OK)
+    if ((args->permuted && cli_output_check(&args->base, args->permuted,
+                                            cli_model_endings, &err) != TN_OK) ||
+        cli_models_load(&model, &args->base, 1, &err) != TN_OK)
         return cli_fail(&err);
     args->check.threads = args->base.threads;
     tn_observer observer = cli_progress_start(&progress, &args->base);
     tn_status status = tn_model_check(&report, model, &args->check, &observer, &err);
     cli_progress_end(&progress);
+    if (status == TN_OK)
+        status = write_permuted(model, args, &err);
     tn_model_free(model);
     return status == TN_OK ? show(&report, args) : cli_fail(&err);
 }
@@ -92,7 +111,18 @@ static const struct cli_option options[] = {
      .kind = CLI_U64,
      .offset = FIELD(seed),
      .value = "N",
-     .help = "of the permutations and the inputs"},
+     .help = "of the permutations and the inputs",
+     .recorded = true},
+    {.name = "permuted",
+     .kind = CLI_STRING,
+     .offset = offsetof(struct check_args, permuted),
+     .value = "OUT",
+     .help = "write a copy with every group permuted: the same function"},
+    {.name = "force",
+     .letter = 'f',
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct check_args, base.force),
+     .help = "replace OUT where it is there already"},
 };
 static const struct cli_group group = CLI_GROUP("Checking", options);
 
@@ -105,7 +135,8 @@ const struct cli_command cli_check = {
         "outputs on random inputs. A permutation of a true group changes nothing but "
         "rounding; ends with status 1 where outputs move by more than --tolerance.",
     .examples = "  tenon check net.onnx\n"
-                "  tenon check net.pth --arch vgg11 --rounds 10\n",
+                "  tenon check net.pth --arch vgg11 --rounds 10\n"
+                "  tenon check net.onnx --permuted copy.onnx --seed 2\n",
     .operands_min = 1,
     .operands_max = 1,
     .groups = {&group, &cli_group_models, &cli_group_common},

@@ -37,6 +37,12 @@ TN_API TN_MUST_USE tn_status tn_model_check(tn_check_report *out, const tn_model
                                             const tn_check_options *options,
                                             const tn_observer *observer, tn_error *err);
 
+/* A copy with every group permuted at random: the same function, other parameters. The
+ * same seed gives the same copy. *out is owned by the caller; fails as tn_model_check()
+ * does where groups cannot be found. */
+TN_API TN_MUST_USE tn_status tn_model_permute(tn_model **out, const tn_model *model,
+                                              uint64_t seed, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,19 +79,20 @@ done:
 }
 
 /* A random permutation other than the identity, as the map of group g. */
-static tn_status draw_map(trial *t, size_t g, size_t round, tn_error *err)
+static tn_status draw_map(tn__map *map, const tn__groups *groups, size_t g,
+                          uint64_t seed, size_t round, tn_error *err)
 {
-    size_t n = t->groups->list[g].neurons;
+    size_t n = groups->list[g].neurons;
     tn__rng rng;
-    tn_status status = tn__map_identity(&t->maps[g], n, err);
+    tn_status status = tn__map_identity(map, n, err);
     if (status)
         return status;
-    tn__rng_seed(&rng, t->options.seed, 1 + round * t->groups->count + g);
+    tn__rng_seed(&rng, seed, 1 + round * groups->count + g);
     bool same = true;
     while (same) {
-        tn__rng_permutation(&rng, t->maps[g].select, n);
+        tn__rng_permutation(&rng, map->select, n);
         for (size_t i = 0; i < n && same; i++)
-            same = t->maps[g].select[i] == i;
+            same = map->select[i] == i;
     }
     return TN_OK;
 }
@@ -135,7 +136,7 @@ static tn_status try_groups(double *largest, trial *t, size_t first, size_t last
     for (size_t r = 0; r < t->options.rounds && !status; r++) {
         double difference = 0;
         for (size_t g = first; g < last && !status; g++)
-            status = draw_map(t, g, r, err);
+            status = draw_map(&t->maps[g], t->groups, g, t->options.seed, r, err);
         if (!status)
             status = measure(&difference, t, err);
         for (size_t g = first; g < last; g++)
@@ -225,6 +226,29 @@ tn_status tn_model_check(tn_check_report *out, const tn_model *model,
     tn_status status = tn__groups_find(&groups, model, err);
     if (!status)
         status = tn__groups_check(out, model, groups, options, false, observer, err);
+    tn__groups_free(groups);
+    return status;
+}
+
+tn_status tn_model_permute(tn_model **out, const tn_model *model, uint64_t seed,
+                           tn_error *err)
+{
+    tn__groups *groups = NULL;
+    tn__map *maps = NULL;
+    size_t count = 0;
+    tn_status status = tn__groups_find(&groups, model, err);
+    if (status)
+        return status;
+    maps = tn__alloc(groups->count, sizeof *maps);
+    if (!maps)
+        status = tn__fail_memory(err, groups->count * sizeof *maps);
+    for (; count < groups->count && !status; count++)
+        status = draw_map(&maps[count], groups, count, seed, 0, err);
+    if (!status)
+        status = tn__map_apply(out, model, groups, model, groups, NULL, maps, err);
+    for (size_t g = 0; g < count; g++)
+        tn__map_release(&maps[g]);
+    tn__free(maps);
     tn__groups_free(groups);
     return status;
 }

@@ -41,6 +41,9 @@ Checking:
   --tolerance X           how far outputs may move, relative to the largest
                           output [1e-05]
   --seed N                of the permutations and the inputs [1]
+  --permuted OUT          write a copy with every group permuted: the same
+                          function
+  -f, --force             replace OUT where it is there already
 Model files:
   --arch NAME             architecture of files that carry weights but no graph:
                           one name for all, or one for each such file in their
@@ -58,6 +61,7 @@ Common options:
 Examples:
   tenon check net.onnx
   tenon check net.pth --arch vgg11 --rounds 10
+  tenon check net.onnx --permuted copy.onnx --seed 2
 $ tenon check --help | head -n 1
 Usage: tenon check MODEL [options]
 $ tenon fuse a.onnx b.onnx -h | head -n 1

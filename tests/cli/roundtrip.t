@@ -143,3 +143,10 @@ line.onnx
 same.onnx
 tuned.onnx
 weighted.onnx
+$ tenon check a.onnx -q --permuted copy.onnx | head -n 1
+groups            2, 0 of them above 1e-05
+$ tenon compare a.onnx copy.onnx --images 20 | tail -n 1
+same class          100 % of the images
+$ tenon check a.onnx -q --permuted copy.onnx
+! tenon: 'copy.onnx' <text>
+? 1
