@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "fuse/recalibrate.h"
-#include "neurons/shrink.h"
+#include "neurons/resize_groups.h"
 #include "prune/prune.h"
 
 #define EXACT 1e-3 /* folding against deletion, where nothing else is known */
@@ -251,7 +251,7 @@ static tn_status carry(tn_model **out, const pruning *p, const tn_model *from,
     tn_model *graph = NULL;
     tn__groups *onto = NULL;
     tn_status status =
-        tn__shrink(&graph, from, groups, (const bool *const *)a->kept, err);
+        tn__resize(&graph, from, groups, (const uint8_t *const *)a->kept, err);
     if (status == TN_OK && !maps) {
         *out = graph;
         return TN_OK;

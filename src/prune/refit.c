@@ -20,7 +20,7 @@
 
 #include "base/rng.h"
 #include "fuse/recalibrate.h"
-#include "neurons/shrink.h"
+#include "neurons/resize_groups.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "ops/window.h"
 #include "prune/prune.h"
@@ -97,13 +97,14 @@ static tn_status read_window(place *p, const tn_model *model, const tn__shapes *
 static tn_status keep_channels(place *p, const refit *r, tn_error *err)
 {
     const tn__refitting *how = r->how;
-    bool *flags = tn__alloc(p->answers, sizeof *flags);
+    uint8_t *flags = tn__alloc(p->answers, sizeof *flags);
     p->channel = tn__alloc(p->answers, sizeof *p->channel);
     if (!flags || !p->channel) {
         tn__free(flags);
         return tn__fail_memory(err, p->answers * sizeof *p->channel);
     }
-    tn__shrink_cells(flags, how->groups, how->kept, p->layer.output, 1);
+    tn__resize_cells(flags, how->groups, (const uint8_t *const *)how->kept,
+                     p->layer.output, 1);
     for (size_t c = 0; c < p->answers; c++)
         if (flags[c])
             p->channel[p->wanted++] = (uint32_t)c;

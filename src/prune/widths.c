@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "neurons/shrink.h"
+#include "neurons/resize_groups.h"
 #include "prune/prune.h"
 
 #define SPARSITY_MAX 0.98
@@ -95,7 +95,7 @@ static tn_status fits(bool *out, const tn_model *model, const tn__groups *groups
             kept[g][j] = true;
     }
     if (status == TN_OK)
-        status = tn__shrink(&graph, model, groups, (const bool *const *)kept, err);
+        status = tn__resize(&graph, model, groups, (const uint8_t *const *)kept, err);
     if (status == TN_OK)
         status = tn_model_info_get(&info, graph, err);
     if (status == TN_OK)

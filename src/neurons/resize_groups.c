@@ -1,72 +1,72 @@
-/* shrink.c - takes neurons out of a model, in the parameters and in the constants.
+/* resize_groups.c - takes neurons out of a model or repeats them, in parameters and
+ * constants.
  *
- * Every axis of every value has flags that say which of its cells stay. Parameters are
- * gathered by them. Of the operators only those whose constants count channels need
- * care: Pad, Slice, Split, Reshape and the groups of a depthwise Conv. At the end the
- * shapes of the new graph are inferred and held against the flags, so an operator that
- * is not in this list is refused and never made wrong.
+ * Every axis of every value has a number of copies of each of its cells: none where it
+ * goes. Parameters are gathered by them. Of the operators only those whose constants
+ * count channels need care: Pad, Slice, Split, Reshape and the groups of a depthwise
+ * Conv. At the end the shapes of the new graph are inferred and held against the
+ * numbers, so an operator that is not in this list is refused and never made wrong.
  */
-#include "neurons/shrink.h"
+#include "neurons/resize_groups.h"
 
 #include <string.h>
 
 #include "ops/operand.h"
 
-typedef struct shrinking {
+typedef struct resizing {
     const tn_model *model;
     const tn__groups *groups;
-    const bool *const *kept;
+    const uint8_t *const *copies;
     tn_model *out;
-} shrinking;
+} resizing;
 
-size_t tn__shrink_cells(bool *flags, const tn__groups *groups, const bool *const *kept,
-                        size_t value, int axis)
+size_t tn__resize_cells(uint8_t *cells, const tn__groups *groups,
+                        const uint8_t *const *copies, size_t value, int axis)
 {
     const tn__shape *shape = &groups->shapes.shape[value];
-    size_t extent = axis < shape->rank ? (size_t)shape->dims[axis] : 0, left = extent;
+    size_t extent = axis < shape->rank ? (size_t)shape->dims[axis] : 0, left = 0;
     for (size_t c = 0; c < extent; c++)
-        flags[c] = true;
+        cells[c] = 1;
     for (size_t g = 0; g < groups->count; g++) {
         const tn__group *group = &groups->list[g];
-        for (size_t e = 0; kept[g] && e < group->entry_count; e++) {
+        for (size_t e = 0; copies[g] && e < group->entry_count; e++) {
             const tn__group_entry *entry = &group->entries[e];
             if (entry->value != value || entry->axis != axis)
                 continue;
             for (size_t k = 0; k < group->neurons * entry->repeats; k++)
-                if (!kept[g][k / entry->repeats] && flags[entry->index[k]]) {
-                    flags[entry->index[k]] = false;
-                    left--;
-                }
+                cells[entry->index[k]] = copies[g][k / entry->repeats];
         }
     }
+    for (size_t c = 0; c < extent; c++)
+        left += cells[c];
     return left;
 }
 
-/* Flags of an axis in new memory; *left of them are set. */
-static tn_status cells_of(bool **flags, size_t *left, const shrinking *s, size_t value,
-                          int axis, tn_error *err)
+/* Copies of the cells of an axis in new memory; *left in all. */
+static tn_status cells_of(uint8_t **cells, size_t *left, const resizing *s,
+                          size_t value, int axis, tn_error *err)
 {
     size_t extent = (size_t)s->groups->shapes.shape[value].dims[axis];
-    bool *made = tn__alloc(extent, sizeof *made);
+    uint8_t *made = tn__alloc(extent, sizeof *made);
     if (!made)
         return tn__fail_memory(err, extent);
-    *left = tn__shrink_cells(made, s->groups, s->kept, value, axis);
-    *flags = made;
+    *left = tn__resize_cells(made, s->groups, s->copies, value, axis);
+    *cells = made;
     return TN_OK;
 }
 
-/* Cells before position `at` that stay. */
-static int64_t rank_of(const bool *flags, int64_t at)
+/* Copies of the cells before position `at`. */
+static int64_t rank_of(const uint8_t *cells, int64_t at)
 {
     int64_t left = 0;
     for (int64_t c = 0; c < at; c++)
-        left += flags[c];
+        left += cells[c];
     return left;
 }
 
 /* --- parameters ----------------------------------------------------------------- */
 
-static tn_status gather_axis(tn__tensor *tensor, int axis, const bool *flags,
+static tn_status gather_axis(tn__tensor *tensor, int axis, const uint8_t *cells,
                              size_t left, tn_error *err)
 {
     tn__shape shape = tensor->shape;
@@ -91,56 +91,54 @@ static tn_status gather_axis(tn__tensor *tensor, int axis, const bool *flags,
     char *to = data;
     for (size_t o = 0; o < outer; o++)
         for (size_t c = 0; c < extent; c++, from += inner)
-            if (flags[c]) {
+            for (size_t k = 0; k < cells[c]; k++, to += inner)
                 memcpy(to, from, inner);
-                to += inner;
-            }
     tn__tensor_release(tensor);
     *tensor = made;
     return TN_OK;
 }
 
 /* A convolution in groups of more than one channel keeps its channels. */
-static tn_status check_blocks(const shrinking *s, size_t v, tn_error *err)
+static tn_status check_blocks(const resizing *s, size_t v, tn_error *err)
 {
     const tn__value *value = &s->model->values[v];
     int rank = value->parameter.shape.rank;
     if (s->groups->blocks[v] < 2 || rank < 2 || value->parameter.shape.dims[1] == 1)
         return TN_OK;
     for (size_t g = 0; g < s->groups->count; g++)
-        for (size_t e = 0; s->kept[g] && e < s->groups->list[g].entry_count; e++)
+        for (size_t e = 0; s->copies[g] && e < s->groups->list[g].entry_count; e++)
             if (s->groups->list[g].entries[e].value == v)
                 return tn__fail(err, TN_ERROR_UNSUPPORTED,
-                                "cannot remove neurons of '%s': it is read by a "
+                                "cannot change neurons of '%s': it is read by a "
                                 "convolution of %zu groups",
                                 value->name, s->groups->blocks[v]);
     return TN_OK;
 }
 
-static tn_status shrink_parameter(shrinking *s, size_t v, tn_error *err)
+static tn_status resize_parameter(resizing *s, size_t v, tn_error *err)
 {
     tn__tensor *tensor = &s->out->values[v].parameter;
     tn_status status = check_blocks(s, v, err);
     for (int a = 0; a < tensor->shape.rank && status == TN_OK; a++) {
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0, extent = (size_t)tensor->shape.dims[a];
-        status = cells_of(&flags, &left, s, v, a, err);
-        if (status == TN_OK && left < extent)
-            status = gather_axis(tensor, a, flags, left, err);
-        tn__free(flags);
+        status = cells_of(&cells, &left, s, v, a, err);
+        if (status == TN_OK && left != extent)
+            status = gather_axis(tensor, a, cells, left, err);
+        tn__free(cells);
     }
     return status;
 }
 
 /* --- constants of operators ----------------------------------------------------- */
 
-static size_t opset_of(const shrinking *s)
+static size_t opset_of(const resizing *s)
 {
     return (size_t)tn__model_opset(s->model);
 }
 
 /* The integers of an attribute or, where the node has none, of input k. */
-static bool read_list(tn__ints *out, const shrinking *s, const tn__node *node,
+static bool read_list(tn__ints *out, const resizing *s, const tn__node *node,
                       const char *name, size_t k)
 {
     tn__ints list = {.given = true};
@@ -163,7 +161,7 @@ static bool read_list(tn__ints *out, const shrinking *s, const tn__node *node,
 }
 
 /* Writes the list where read_list() found it; inputs become constants of their own. */
-static tn_status write_list(shrinking *s, size_t n, const char *name, size_t k,
+static tn_status write_list(resizing *s, size_t n, const char *name, size_t k,
                             const tn__ints *list, tn_error *err)
 {
     tn__node *node = &s->out->nodes[n];
@@ -192,7 +190,7 @@ static tn_status write_list(shrinking *s, size_t n, const char *name, size_t k,
 }
 
 /* Zeros before and after: those that stand where a neuron goes, go too. */
-static tn_status shrink_pad(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_pad(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
@@ -201,19 +199,19 @@ static tn_status shrink_pad(shrinking *s, size_t n, tn_error *err)
     if (!read_list(&pads, s, node, "pads", 1) || pads.count != 2 * (size_t)in->rank)
         return TN_OK;
     for (int a = 0; a < in->rank; a++) {
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0;
         int64_t begin = pads.v[a], end = pads.v[in->rank + a];
         if (begin < 0 || end < 0 || begin + end == 0)
             continue;
-        tn_status status = cells_of(&flags, &left, s, node->outputs[0], a, err);
+        tn_status status = cells_of(&cells, &left, s, node->outputs[0], a, err);
         if (status != TN_OK)
             return status;
         int64_t inside = begin + in->dims[a];
-        pads.v[a] = rank_of(flags, begin);
-        pads.v[in->rank + a] = (int64_t)left - rank_of(flags, inside);
+        pads.v[a] = rank_of(cells, begin);
+        pads.v[in->rank + a] = (int64_t)left - rank_of(cells, inside);
         changed = changed || pads.v[a] != begin || pads.v[in->rank + a] != end;
-        tn__free(flags);
+        tn__free(cells);
     }
     return changed ? write_list(s, n, "pads", 1, &pads, err) : TN_OK;
 }
@@ -224,7 +222,7 @@ static int64_t bound(int64_t at, int64_t extent)
     return TN__MIN(TN__MAX(at, 0), extent);
 }
 
-static tn_status shrink_slice(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_slice(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
@@ -237,18 +235,18 @@ static tn_status shrink_slice(shrinking *s, size_t n, tn_error *err)
     for (size_t i = 0; i < starts.count; i++) {
         int64_t axis = listed ? axes.v[i] : (int64_t)i;
         axis += axis < 0 ? in->rank : 0;
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0;
-        tn_status status = cells_of(&flags, &left, s, node->inputs[0], (int)axis, err);
+        tn_status status = cells_of(&cells, &left, s, node->inputs[0], (int)axis, err);
         if (status != TN_OK)
             return status;
         int64_t extent = in->dims[axis];
-        if ((int64_t)left < extent && (!stepped || steps.v[i] == 1)) {
-            starts.v[i] = rank_of(flags, bound(starts.v[i], extent));
-            ends.v[i] = rank_of(flags, bound(ends.v[i], extent));
+        if ((int64_t)left != extent && (!stepped || steps.v[i] == 1)) {
+            starts.v[i] = rank_of(cells, bound(starts.v[i], extent));
+            ends.v[i] = rank_of(cells, bound(ends.v[i], extent));
             changed = true;
         }
-        tn__free(flags);
+        tn__free(cells);
     }
     tn_status status = TN_OK;
     if (changed)
@@ -257,7 +255,7 @@ static tn_status shrink_slice(shrinking *s, size_t n, tn_error *err)
                                       : status;
 }
 
-static tn_status shrink_split(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_split(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     int rank = s->groups->shapes.shape[node->inputs[0]].rank, axis = 0;
@@ -267,16 +265,16 @@ static tn_status shrink_split(shrinking *s, size_t n, tn_error *err)
     if (status != TN_OK || !read_list(&sizes, s, node, "split", 1))
         return status;
     for (size_t k = 0; k < node->output_count && status == TN_OK; k++) {
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0;
-        status = cells_of(&flags, &left, s, node->outputs[k], axis, err);
+        status = cells_of(&cells, &left, s, node->outputs[k], axis, err);
         sizes.v[k] = (int64_t)left;
-        tn__free(flags);
+        tn__free(cells);
     }
     return status == TN_OK ? write_list(s, n, "split", 1, &sizes, err) : status;
 }
 
-static tn_status shrink_reshape(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_reshape(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     const tn__shape *to = &s->groups->shapes.shape[node->outputs[0]];
@@ -285,13 +283,13 @@ static tn_status shrink_reshape(shrinking *s, size_t n, tn_error *err)
     if (!read_list(&dims, s, node, "shape", 1) || dims.count != (size_t)to->rank)
         return TN_OK;
     for (int a = 0; a < to->rank; a++) {
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0;
-        tn_status status = cells_of(&flags, &left, s, node->outputs[0], a, err);
+        tn_status status = cells_of(&cells, &left, s, node->outputs[0], a, err);
         if (status != TN_OK)
             return status;
-        tn__free(flags);
-        if (dims.v[a] > 0 && (int64_t)left < to->dims[a]) {
+        tn__free(cells);
+        if (dims.v[a] > 0 && (int64_t)left != to->dims[a]) {
             dims.v[a] = (int64_t)left;
             changed = true;
         }
@@ -300,61 +298,61 @@ static tn_status shrink_reshape(shrinking *s, size_t n, tn_error *err)
 }
 
 /* A depthwise convolution has as many groups as channels. */
-static tn_status shrink_conv(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_conv(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
     if (tn__node_int(node, "group", 1) < 2 ||
         tn__node_int(node, "group", 1) != in->dims[1])
         return TN_OK;
-    bool *flags = NULL;
+    uint8_t *cells = NULL;
     size_t left = 0;
-    tn_status status = cells_of(&flags, &left, s, node->inputs[0], 1, err);
-    tn__free(flags);
+    tn_status status = cells_of(&cells, &left, s, node->inputs[0], 1, err);
+    tn__free(cells);
     if (status != TN_OK)
         return status;
     return tn__node_set_int(&s->out->nodes[n], "group", (int64_t)left, err);
 }
 
-static tn_status shrink_node(shrinking *s, size_t n, tn_error *err)
+static tn_status resize_node(resizing *s, size_t n, tn_error *err)
 {
     static const struct {
         const char *type;
-        tn_status (*shrink)(shrinking *s, size_t n, tn_error *err);
-    } rules[] = {{"Pad", shrink_pad},
-                 {"Slice", shrink_slice},
-                 {"Split", shrink_split},
-                 {"Reshape", shrink_reshape},
-                 {"Conv", shrink_conv}};
+        tn_status (*resize)(resizing *s, size_t n, tn_error *err);
+    } rules[] = {{"Pad", resize_pad},
+                 {"Slice", resize_slice},
+                 {"Split", resize_split},
+                 {"Reshape", resize_reshape},
+                 {"Conv", resize_conv}};
     for (size_t i = 0; i < TN__COUNT(rules); i++)
         if (!strcmp(s->model->nodes[n].type, rules[i].type) &&
             !s->model->nodes[n].domain[0])
-            return rules[i].shrink(s, n, err);
+            return rules[i].resize(s, n, err);
     return TN_OK;
 }
 
 /* --- the whole ------------------------------------------------------------------ */
 
 /* Declared widths of activations follow; batch and symbols stay. */
-static tn_status shrink_declared(shrinking *s, size_t v, tn_error *err)
+static tn_status resize_declared(resizing *s, size_t v, tn_error *err)
 {
     tn__value *value = &s->out->values[v];
     for (int a = 0; value->shaped && a < value->rank; a++) {
-        bool *flags = NULL;
+        uint8_t *cells = NULL;
         size_t left = 0;
         if (!s->groups->shapes.known[v] || value->dims[a] < 0)
             continue;
-        tn_status status = cells_of(&flags, &left, s, v, a, err);
-        tn__free(flags);
+        tn_status status = cells_of(&cells, &left, s, v, a, err);
+        tn__free(cells);
         if (status != TN_OK)
             return status;
-        if ((int64_t)left < s->groups->shapes.shape[v].dims[a])
+        if ((int64_t)left != s->groups->shapes.shape[v].dims[a])
             value->dims[a] = (int64_t)left;
     }
     return TN_OK;
 }
 
-static tn_status check_node(const shrinking *s, const tn__shapes *found, size_t n,
+static tn_status check_node(const resizing *s, const tn__shapes *found, size_t n,
                             tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
@@ -364,15 +362,15 @@ static tn_status check_node(const shrinking *s, const tn__shapes *found, size_t 
         if (v == TN__NONE || !s->groups->shapes.known[v] || !found->known[v])
             continue;
         for (int a = 0; a < found->shape[v].rank; a++) {
-            bool *flags = NULL;
+            uint8_t *cells = NULL;
             size_t left = 0;
-            tn_status status = cells_of(&flags, &left, s, v, a, err);
-            tn__free(flags);
+            tn_status status = cells_of(&cells, &left, s, v, a, err);
+            tn__free(cells);
             if (status != TN_OK)
                 return status;
             if (found->shape[v].dims[a] != (int64_t)left)
                 return tn__fail(err, TN_ERROR_UNSUPPORTED,
-                                "cannot remove neurons at %s: axis %d of its output "
+                                "cannot change neurons at %s: axis %d of its output "
                                 "would have %lld, expected %zu",
                                 tn__node_label(s->model, n, label, sizeof label), a,
                                 (long long)found->shape[v].dims[a], left);
@@ -381,29 +379,29 @@ static tn_status check_node(const shrinking *s, const tn__shapes *found, size_t 
     return TN_OK;
 }
 
-static tn_status check_shapes(const shrinking *s, tn_error *err)
+static tn_status check_shapes(const resizing *s, tn_error *err)
 {
     tn__shapes found = {0};
     tn_status status = tn__shapes_infer(&found, s->out, 1, err);
     if (status != TN_OK)
-        return tn__fail_in(err, TN_ERROR_UNSUPPORTED, "cannot remove these neurons");
+        return tn__fail_in(err, TN_ERROR_UNSUPPORTED, "cannot change these neurons");
     for (size_t n = 0; n < s->model->node_count && status == TN_OK; n++)
         status = check_node(s, &found, n, err);
     tn__shapes_release(&found);
     return status;
 }
 
-tn_status tn__shrink(tn_model **out, const tn_model *model, const tn__groups *groups,
-                     const bool *const *kept, tn_error *err)
+tn_status tn__resize(tn_model **out, const tn_model *model, const tn__groups *groups,
+                     const uint8_t *const *copies, tn_error *err)
 {
-    shrinking s = {.model = model, .groups = groups, .kept = kept};
+    resizing s = {.model = model, .groups = groups, .copies = copies};
     tn_status status = tn__model_clone(&s.out, model, err);
     for (size_t v = 0; v < model->value_count && status == TN_OK; v++)
         status = tn__value_is_parameter(&model->values[v])
-                     ? shrink_parameter(&s, v, err)
-                     : shrink_declared(&s, v, err);
+                     ? resize_parameter(&s, v, err)
+                     : resize_declared(&s, v, err);
     for (size_t n = 0; n < model->node_count && status == TN_OK; n++)
-        status = shrink_node(&s, n, err);
+        status = resize_node(&s, n, err);
     if (status == TN_OK)
         status = check_shapes(&s, err);
     if (status == TN_OK)
