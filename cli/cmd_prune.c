@@ -11,6 +11,7 @@
 
 #include "files.h"
 #include "message.h"
+#include "options.h"
 #include "progress.h"
 #include "prune_options.h"
 #include "score.h"
@@ -32,6 +33,8 @@ struct prune_job {
     bool has_deleted;
     tn_compare_report compare; /* with eval_data */
     tn_prune_report report;
+    tn_prune_plan *plan; /* of --plan */
+    cJSON *record;       /* its options: the texts of args point here */
 };
 
 static double now(void)
@@ -41,16 +44,36 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static const char *const plan_endings[] = {".json", NULL};
+
+/* What --plan says takes the place of the options. */
+static int take_plan(struct prune_job *job)
+{
+    struct cli_prune_args *args = job->args;
+    const struct cli_command *command = args->base.command;
+    tn_error err = {0};
+    if (tn_prune_plan_load(&job->plan, args->plan, &err) != TN_OK)
+        return cli_fail(&err);
+    const char *note = tn_prune_plan_note(job->plan);
+    job->record = note ? cJSON_Parse(note) : NULL;
+    int status = cli_options_restore(args, command, job->record);
+    args->prune.plan = job->plan;
+    return status;
+}
+
 static int check_usage(struct cli_prune_args *args)
 {
     const struct cli_args *base = &args->base;
     bool budget = args->prune.max_params || args->prune.max_macs;
-    if (args->sparsity < 0 && !budget)
+    if (args->plan && (args->prune.sparsity >= 0 || budget))
+        return cli_usage(base->command, "--plan says how much: leave --sparsity, "
+                                        "--max-params and --max-macs out");
+    if (args->prune.sparsity < 0 && !budget && !args->plan)
         return cli_usage(base->command,
                          "how much? --sparsity S, --max-params N or --max-macs N");
     if (args->prune.compat && args->prune.method != TN_PRUNE_INTRA_FUSION)
         return cli_usage(base->command, "--compat wants --method intra-fusion");
-    args->prune.sparsity = fmax(args->sparsity, 0);
+    args->prune.sparsity = fmax(args->prune.sparsity, 0);
     args->prune.threads = base->threads;
     return CLI_DONE;
 }
@@ -60,6 +83,8 @@ static tn_status open_all(struct prune_job *job, tn_error *err)
     const struct cli_args *base = &job->args->base;
     tn_status status;
     if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
+        (job->args->plan_out &&
+         (status = cli_output_check(base, job->args->plan_out, plan_endings, err))) ||
         (status = cli_models_load(&job->model, base, 1, err)))
         return status;
     if (base->data && (status = tn_dataset_open(&job->data, base->data, "train", err)))
@@ -85,6 +110,7 @@ static tn_status make_deleted(struct prune_job *job, tn_error *err)
 {
     tn_prune_options options = job->args->prune;
     tn_model *model = NULL;
+    options.plan = NULL;
     options.method = TN_PRUNE_DELETE;
     options.importance = TN_PRUNE_IMPORTANCE_L1;
     options.repair = TN_PRUNE_REPAIR_NONE;
@@ -98,6 +124,19 @@ static tn_status make_deleted(struct prune_job *job, tn_error *err)
         status = score(job, DELETED, model, err);
     job->has_deleted = status == TN_OK;
     tn_model_free(model);
+    return status;
+}
+
+static tn_status write_plan(const struct prune_job *job, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    tn_save_options options = {.replace = base->force};
+    cJSON *record = cli_options_record(base->command, job->args);
+    char *note = cJSON_PrintUnformatted(record);
+    tn_status status =
+        tn_prune_plan_save(job->report.plan, job->args->plan_out, note, &options, err);
+    cJSON_free(note);
+    cJSON_Delete(record);
     return status;
 }
 
@@ -119,6 +158,8 @@ static tn_status work(struct prune_job *job, tn_error *err)
         status = cli_progress_cancelled(err);
     if (status == TN_OK)
         status = cli_model_write(pruned, base, base->output, &before, 1, err);
+    if (status == TN_OK && job->args->plan_out)
+        status = write_plan(job, err);
     if (status == TN_OK)
         status = score(job, PRUNED, pruned, err);
     if (status == TN_OK && job->eval_data) {
@@ -245,15 +286,19 @@ static int run(void *user)
     struct cli_prune_args *args = user;
     struct prune_job job = {.args = args};
     tn_error err = {0};
-    if (check_usage(args) != CLI_DONE)
-        return CLI_USAGE;
-    tn_status status = open_all(&job, &err);
+    int result = check_usage(args);
+    if (result == CLI_DONE && args->plan)
+        result = take_plan(&job);
+    tn_status status = result == CLI_DONE ? open_all(&job, &err) : TN_ERROR_ARGUMENT;
     if (status == TN_OK) {
         job.observer = cli_progress_start(&job.progress, &args->base);
         status = work(&job, &err);
         cli_progress_end(&job.progress);
     }
-    int result = status == TN_OK ? show(&job) : cli_fail(&err);
+    if (result == CLI_DONE)
+        result = status == TN_OK ? show(&job) : cli_fail(&err);
+    cJSON_Delete(job.record);
+    tn_prune_plan_free(job.plan);
     tn_prune_report_release(&job.report);
     tn_model_free(job.model);
     tn_dataset_free(job.data);
@@ -265,7 +310,7 @@ static void init(void *user)
 {
     struct cli_prune_args *args = user;
     args->prune = (tn_prune_options)TN_PRUNE_OPTIONS_INIT;
-    args->sparsity = -1;
+    args->prune.sparsity = -1;
 }
 
 const struct cli_command cli_prune = {

@@ -490,3 +490,43 @@ cJSON *cli_options_record(const struct cli_command *command, const void *args)
     }
     return object;
 }
+
+/* A record's value as the user would have written it, or NULL. */
+static const char *restored_text(char text[CLI_VALUE_TEXT], const cJSON *item)
+{
+    if (cJSON_IsString(item))
+        return item->valuestring;
+    if (!cJSON_IsNumber(item))
+        return NULL;
+    snprintf(text, CLI_VALUE_TEXT, "%.17g", item->valuedouble);
+    return text;
+}
+
+int cli_options_restore(void *args, const struct cli_command *command,
+                        const cJSON *record)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, record)
+    {
+        char text[CLI_VALUE_TEXT];
+        const struct cli_option *option = cli_option_find(command, item->string);
+        if (!option || !option->recorded)
+            return cli_usage(command, "the record has an unknown option '%s'",
+                             item->string);
+        if (option->kind == CLI_DATA || option->kind == CLI_FILE)
+            continue;
+        if (!takes_value(option)) {
+            if (cJSON_IsTrue(item))
+                set_value(args, command, option, NULL);
+            continue;
+        }
+        const char *value = restored_text(text, item);
+        if (!value)
+            return cli_usage(command, "the record of option '%s' is no text or number",
+                             item->string);
+        int status = set_value(args, command, option, value);
+        if (status != CLI_DONE)
+            return status;
+    }
+    return CLI_DONE;
+}

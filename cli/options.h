@@ -26,6 +26,11 @@ void cli_option_text(char text[CLI_VALUE_TEXT], const struct cli_option *option,
  * out of memory. */
 cJSON *cli_options_record(const struct cli_command *command, const void *args);
 
+/* Sets the options of `args` that a record holds, but for files and data: those the
+ * user names again. Texts stay borrowed from the record. Returns as cli_parse(). */
+int cli_options_restore(void *args, const struct cli_command *command,
+                        const cJSON *record);
+
 /* The last part of a path; borrowed. */
 const char *cli_base_name(const char *path);
 

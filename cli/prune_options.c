@@ -28,7 +28,7 @@ static const struct cli_option options[] = {
      .letter = 's',
      .kind = CLI_DOUBLE,
      .recorded = true,
-     .offset = offsetof(struct cli_prune_args, sparsity),
+     .offset = FIELD(sparsity),
      .value = "S",
      .help = "share of the neurons of each group to remove, 0 to 0.98",
      .max = 0.98},
@@ -94,6 +94,17 @@ static const struct cli_option options[] = {
      .offset = FIELD(seed),
      .value = "N",
      .help = "of images, clusters and random choices"},
+    {.name = "plan-out",
+     .kind = CLI_FILE,
+     .offset = offsetof(struct cli_prune_args, plan_out),
+     .value = "FILE",
+     .help = "write what was done as JSON: groups, neurons that stay, maps, options"},
+    {.name = "plan",
+     .kind = CLI_FILE,
+     .offset = offsetof(struct cli_prune_args, plan),
+     .value = "FILE",
+     .help = "do again what such a file says, to the same bytes; its options take the "
+             "place of those given here, --data must be the same images"},
 };
 const struct cli_group cli_group_prune = CLI_GROUP("Pruning", options);
 

@@ -7,8 +7,8 @@
 
 struct cli_prune_args {
     struct cli_args base;
-    tn_prune_options prune; /* without the following */
-    double sparsity;        /* negative: not given */
+    tn_prune_options prune; /* sparsity negative: not given */
+    const char *plan, *plan_out;
 };
 
 /* The names of methods, by number. */

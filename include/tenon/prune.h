@@ -59,7 +59,15 @@ typedef enum tn_prune_repair {                       /* of statistics */
                                                        re-estimated */
 } tn_prune_repair;
 
+/* What a pruning did: groups, neurons that stayed, maps of the others, and where the
+ * images came from. Refitted weights and statistics are not in it: they are computed
+ * again, from the same images, so that the same model, plan and images give the same
+ * bytes. */
+typedef struct tn_prune_plan tn_prune_plan;
+
 typedef struct tn_prune_options {
+    const tn_prune_plan *plan; /* borrowed; where not NULL all else but `threads` is
+                                  as the plan says */
     double sparsity; /* share of the neurons of each group to remove, in [0, 1) */
     uint64_t max_params, max_macs; /* where not 0: sparsity is raised until they hold */
     tn_prune_method method;
@@ -94,14 +102,29 @@ typedef struct tn_prune_report {
     size_t images;  /* that statistics were taken from */
     bool synthetic; /* drawn by Tenon itself */
     size_t layers_refitted, norms;
+    tn_prune_plan *plan; /* owned; what was done */
 } tn_prune_report;
 TN_API void tn_prune_report_release(tn_prune_report *report); /* takes NULL */
+
+/* A plan as JSON: docs/formats/plan.md. `note` (may be NULL) is a JSON object of the
+ * caller's that travels along, and comes back by tn_prune_plan_note() (borrowed, or
+ * NULL). options may be NULL. Loading: TN_ERROR_IO, _FORMAT, _UNSUPPORTED (a later
+ * version). */
+TN_API TN_MUST_USE tn_status tn_prune_plan_save(const tn_prune_plan *plan,
+                                                const char *path, const char *note,
+                                                const tn_save_options *options,
+                                                tn_error *err);
+TN_API TN_MUST_USE tn_status tn_prune_plan_load(tn_prune_plan **out, const char *path,
+                                                tn_error *err);
+TN_API const char *tn_prune_plan_note(const tn_prune_plan *plan);
+TN_API void tn_prune_plan_free(tn_prune_plan *plan); /* takes NULL */
 
 /* *out is `model` with fewer neurons, owned by the caller; with nothing to remove, the
  * same parameters. `data` may be NULL; only images are used, never labels. options,
  * report and observer may be NULL. TN_ERROR_ARGUMENT (options, a group that is not
  * there, a budget out of reach), _UNSUPPORTED (a node whose neurons cannot be removed),
- * _MISMATCH (images), _NUMERIC. Deterministic, whatever the number of threads. */
+ * _MISMATCH (images; a plan for another model or other images), _NUMERIC.
+ * Deterministic, whatever the number of threads. */
 TN_API TN_MUST_USE tn_status tn_prune(tn_model **out, tn_prune_report *report,
                                       const tn_model *model, const tn_dataset *data,
                                       const tn_prune_options *options,

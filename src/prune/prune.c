@@ -7,12 +7,14 @@
  * All groups are chosen from the network as it was.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "fuse/recalibrate.h"
 #include "neurons/resize_groups.h"
+#include "prune/plan.h"
 #include "prune/prune.h"
 
 #define EXACT 1e-3 /* folding against deletion, where nothing else is known */
@@ -37,7 +39,8 @@ typedef struct attempt {
     tn_prune_importance importance;
     bool repair;
     tn_model *model;
-    bool **kept; /* [groups]: [neurons], NULL where the group keeps all */
+    bool **kept;   /* [groups]: [neurons], NULL where the group keeps all */
+    tn__map *maps; /* [groups], or NULL: the others are deleted */
     double error;
     size_t layers, norms;
 } attempt;
@@ -51,6 +54,7 @@ void tn_prune_report_release(tn_prune_report *report)
         tn__free(report->groups[i].kept);
     }
     tn__free(report->groups);
+    tn_prune_plan_free(report->plan);
     *report = (tn_prune_report){0};
 }
 
@@ -58,7 +62,10 @@ static void attempt_release(attempt *a, size_t groups)
 {
     for (size_t g = 0; a->kept && g < groups; g++)
         tn__free(a->kept[g]);
+    for (size_t g = 0; a->maps && g < groups; g++)
+        tn__map_release(&a->maps[g]);
     tn__free(a->kept);
+    tn__free(a->maps);
     tn_model_free(a->model);
     *a = (attempt){0};
 }
@@ -210,10 +217,11 @@ static bool mixes(tn_prune_method method)
            method == TN_PRUNE_FOLD;
 }
 
-static tn_status make_maps(tn__map *maps, const pruning *p, const attempt *a,
-                           tn_error *err)
+static tn_status make_maps(attempt *a, const pruning *p, tn_error *err)
 {
-    tn_status status = TN_OK;
+    a->maps = tn__alloc(p->groups->count, sizeof *a->maps);
+    tn_status status =
+        a->maps ? TN_OK : tn__fail_memory(err, p->groups->count * sizeof *a->maps);
     for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
         tn__features features = {0};
         if (!a->kept[g])
@@ -222,8 +230,8 @@ static tn_status make_maps(tn__map *maps, const pruning *p, const attempt *a,
                                      !p->options->compat, err);
         if (status == TN_OK)
             status =
-                tn__prune_absorb(&maps[g], &features, a->kept[g], p->left[g], a->method,
-                                 p->options->compat, p->options->seed, err);
+                tn__prune_absorb(&a->maps[g], &features, a->kept[g], p->left[g],
+                                 a->method, p->options->compat, p->options->seed, err);
         tn__features_release(&features);
     }
     return status;
@@ -243,23 +251,23 @@ static void select_norms(tn_model *to, const tn_model *from)
         }
 }
 
-/* *out: `from` with the neurons of attempt `a`; maps NULL: the others are deleted. */
+/* *out: `from` with the neurons of attempt `a`. */
 static tn_status carry(tn_model **out, const pruning *p, const tn_model *from,
-                       const attempt *a, const tn__map *maps, tn_error *err)
+                       const attempt *a, tn_error *err)
 {
-    const tn__groups *groups = maps ? p->folded_groups : p->groups;
+    const tn__groups *groups = a->maps ? p->folded_groups : p->groups;
     tn_model *graph = NULL;
     tn__groups *onto = NULL;
     tn_status status =
         tn__resize(&graph, from, groups, (const uint8_t *const *)a->kept, err);
-    if (status == TN_OK && !maps) {
+    if (status == TN_OK && !a->maps) {
         *out = graph;
         return TN_OK;
     }
     if (status == TN_OK)
         status = tn__groups_find(&onto, graph, err);
     if (status == TN_OK)
-        status = tn__map_apply(out, from, groups, graph, onto, NULL, maps, err);
+        status = tn__map_apply(out, from, groups, graph, onto, NULL, a->maps, err);
     if (status == TN_OK && p->options->compat)
         select_norms(*out, graph);
     tn__groups_free(onto);
@@ -325,26 +333,23 @@ static tn_status measure_error(double *out, const tn_model *before,
     return status;
 }
 
-/* One attempt from beginning to end: a->model and what is known of it. */
+/* One attempt from beginning to end: a->model and what is known of it. Neurons and maps
+ * that a plan gave stand. */
 static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
 {
     bool mixing = mixes(a->method), refits = a->method == TN_PRUNE_REFIT;
     const tn_model *base = mixing ? p->folded : p->model;
     const tn__groups *groups = mixing ? p->folded_groups : p->groups;
     tn_model *probe = NULL, *small_probe = NULL;
-    tn__map *maps = tn__alloc(groups->count, sizeof *maps);
-    tn_status status =
-        maps ? TN_OK : tn__fail_memory(err, groups->count * sizeof *maps);
-    if (status == TN_OK)
-        status = make_probe(&probe, base, p, err);
-    if (status == TN_OK)
+    tn_status status = make_probe(&probe, base, p, err);
+    if (status == TN_OK && !a->kept)
         status = choose(a, p, probe, err);
-    if (status == TN_OK && mixing)
-        status = make_maps(maps, p, a, err);
+    if (status == TN_OK && mixing && !a->maps)
+        status = make_maps(a, p, err);
     if (status == TN_OK)
-        status = carry(&a->model, p, base, a, mixing ? maps : NULL, err);
+        status = carry(&a->model, p, base, a, err);
     if (status == TN_OK && (a->repair || p->images))
-        status = carry(&small_probe, p, probe, a, mixing ? maps : NULL, err);
+        status = carry(&small_probe, p, probe, a, err);
     tn__refitting how = {.probe = probe,
                          .groups = groups,
                          .kept = refits ? (const bool *const *)a->kept : NULL,
@@ -360,9 +365,6 @@ static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
     a->error = (double)NAN;
     if (status == TN_OK && p->images)
         status = measure_error(&a->error, p->model, a->model, p, err);
-    for (size_t g = 0; maps && g < groups->count; g++)
-        tn__map_release(&maps[g]);
-    tn__free(maps);
     tn_model_free(probe);
     tn_model_free(small_probe);
     return status;
@@ -371,8 +373,73 @@ static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
 /* --- the whole -----------------------------------------------------------------------
  */
 
-static tn_status fill_report(tn_prune_report *out, const pruning *p, const attempt *a,
+static void hash_images(char out[TN__SHA256_HEX], const pruning *p)
+{
+    int64_t pixels = 1;
+    const tn__shape *shape = &p->groups->shapes.shape[p->model->inputs[0]];
+    for (int a = 1; a < shape->rank; a++)
+        pixels *= shape->dims[a];
+    tn__sha256_hex(out, p->images, p->image_count * (size_t)pixels * sizeof *p->images);
+}
+
+static tn_status make_plan(tn_prune_plan **out, const pruning *p, const attempt *a,
+                           const tn_dataset *data, tn_error *err)
+{
+    bool images = p->images && (a->repair || a->method == TN_PRUNE_REFIT);
+    const char *hash = tn_model_source_sha256(p->model);
+    tn_prune_plan *made = tn__alloc(1, sizeof *made);
+    if (!made)
+        return tn__fail_memory(err, sizeof *made);
+    made->method = a->kept ? a->method : TN_PRUNE_DELETE;
+    made->repair = a->repair;
+    made->compat = p->options->compat;
+    made->seed = p->options->seed;
+    made->sparsity = p->sparsity;
+    made->images = images ? p->image_count : 0;
+    made->synthetic = images && p->synthetic;
+    snprintf(made->model, sizeof made->model, "%s", hash ? hash : "");
+    if (images)
+        hash_images(made->images_hash, p);
+    tn_status status = tn__plan_fill(made, p->groups, p->left, a->kept, a->maps, err);
+    if (status == TN_OK && images && data) {
+        made->data = tn__strdup(tn_dataset_spec(data));
+        if (!made->data)
+            status = tn__fail_memory(err, strlen(tn_dataset_spec(data)));
+    }
+    if (status == TN_OK)
+        *out = made;
+    else
+        tn_prune_plan_free(made);
+    return status;
+}
+
+static tn_status fill_groups(tn_prune_report *to, const pruning *p, const attempt *a,
                              tn_error *err)
+{
+    to->groups = tn__alloc(p->groups->count, sizeof *to->groups);
+    bool enough = to->groups != NULL;
+    for (size_t g = 0; g < p->groups->count && enough; g++) {
+        const tn__group *group = &p->groups->list[g];
+        if (!a->kept || !a->kept[g])
+            continue;
+        tn_prune_group *item = &to->groups[to->group_count++];
+        item->name = tn__strdup(group->name);
+        item->neurons = group->neurons;
+        item->left = p->left[g];
+        enough = item->name != NULL;
+        if (a->method == TN_PRUNE_FOLD || !enough)
+            continue;
+        item->kept = tn__alloc(item->left, sizeof *item->kept);
+        enough = item->kept != NULL;
+        for (size_t i = 0, j = 0; i < group->neurons && enough; i++)
+            if (a->kept[g][i])
+                item->kept[j++] = (uint32_t)i;
+    }
+    return enough ? TN_OK : tn__fail_memory(err, p->groups->count * sizeof *to->groups);
+}
+
+static tn_status fill_report(tn_prune_report *out, const pruning *p, const attempt *a,
+                             const tn_dataset *data, tn_error *err)
 {
     tn_prune_report made = {.sparsity = p->sparsity,
                             .method = a->method,
@@ -381,31 +448,14 @@ static tn_status fill_report(tn_prune_report *out, const pruning *p, const attem
                             .synthetic = p->synthetic,
                             .layers_refitted = a->layers,
                             .norms = a->norms};
-    made.groups = tn__alloc(p->groups->count, sizeof *made.groups);
-    bool enough = made.groups != NULL;
-    for (size_t g = 0; g < p->groups->count && enough; g++) {
-        const tn__group *group = &p->groups->list[g];
-        if (!a->kept || !a->kept[g])
-            continue;
-        tn_prune_group *to = &made.groups[made.group_count++];
-        to->name = tn__strdup(group->name);
-        to->neurons = group->neurons;
-        to->left = p->left[g];
-        enough = to->name != NULL;
-        if (a->method == TN_PRUNE_FOLD || !enough)
-            continue;
-        to->kept = tn__alloc(to->left, sizeof *to->kept);
-        enough = to->kept != NULL;
-        for (size_t i = 0, j = 0; i < group->neurons && enough; i++)
-            if (a->kept[g][i])
-                to->kept[j++] = (uint32_t)i;
-    }
-    if (!enough) {
+    tn_status status = fill_groups(&made, p, a, err);
+    if (status == TN_OK)
+        status = make_plan(&made.plan, p, a, data, err);
+    if (status == TN_OK)
+        *out = made;
+    else
         tn_prune_report_release(&made);
-        return tn__fail_memory(err, p->groups->count * sizeof *made.groups);
-    }
-    *out = made;
-    return TN_OK;
+    return status;
 }
 
 /* Whether statistics of the images say something of the network: drawn ones do only
@@ -418,14 +468,14 @@ static bool images_tell(const pruning *p)
     return norms || !p->synthetic;
 }
 
-static const char *const method_names[] = {"auto",    "delete", "intra-fusion",
-                                           "nearest", "fold",   "refit"};
+const char *const tn__prune_method_names[] = {
+    "auto", "delete", "intra-fusion", "nearest", "fold", "refit", NULL};
 
 /* One attempt by the options, where they do not leave the choice open. */
 static tn_status try_one(attempt *a, const pruning *p, const tn_observer *observer,
                          tn_error *err)
 {
-    tn_progress progress = {.stage = method_names[a->method],
+    tn_progress progress = {.stage = tn__prune_method_names[a->method],
                             .unit = "methods",
                             .loss = (double)NAN,
                             .accuracy = (double)NAN};
@@ -438,7 +488,8 @@ static tn_status try_one(attempt *a, const pruning *p, const tn_observer *observ
         status = try_method(a, p, err);
     if (status == TN_OK && p->images)
         tn__log(observer, 2, "%s%s: outputs move by %.4g of their variance",
-                method_names[a->method], a->repair ? "" : ", no repair", a->error);
+                tn__prune_method_names[a->method], a->repair ? "" : ", no repair",
+                a->error);
     return status;
 }
 
@@ -484,31 +535,92 @@ static tn_status try_asked(attempt *best, const pruning *p, const tn_observer *o
     return status;
 }
 
+/* The attempt that a plan tells of. */
+static tn_status try_plan(attempt *best, pruning *p, const tn_prune_plan *plan,
+                          const tn_observer *observer, tn_error *err)
+{
+    attempt a = {.method = plan->method, .repair = plan->repair};
+    size_t count = p->groups->count;
+    char hash[TN__SHA256_HEX];
+    tn_status status = TN_OK;
+    if (p->images) {
+        hash_images(hash, p);
+        if (strcmp(hash, plan->images_hash))
+            return tn__fail(
+                err, TN_ERROR_MISMATCH, "these are not the images of the plan%s%s",
+                plan->data ? ", which were " : "", plan->data ? plan->data : "");
+    }
+    a.kept = tn__alloc(count, sizeof *a.kept);
+    a.maps = mixes(a.method) ? tn__alloc(count, sizeof *a.maps) : NULL;
+    if (!a.kept || (mixes(a.method) && !a.maps))
+        status = tn__fail_memory(err, count * sizeof *a.maps);
+    if (status == TN_OK)
+        status = tn__plan_copy(a.kept, a.maps, plan, err);
+    if (status == TN_OK)
+        status = try_one(&a, p, observer, err);
+    if (status == TN_OK)
+        *best = a;
+    else
+        attempt_release(&a, count);
+    return status;
+}
+
+/* *out: `options`, or what a plan puts in their place. */
+static tn_status take_options(tn_prune_options *out, const tn_prune_options *options,
+                              const tn_dataset *data, tn_error *err)
+{
+    static const tn_prune_options defaults = TN_PRUNE_OPTIONS_INIT;
+    *out = options ? *options : defaults;
+    const tn_prune_plan *plan = out->plan;
+    if (!plan)
+        return check_options(out, err);
+    if (plan->images > 0 && !plan->synthetic && !data)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "the plan wants its images again%s%s",
+                        plan->data ? ": " : "", plan->data ? plan->data : "");
+    out->method = plan->method;
+    out->importance = TN_PRUNE_IMPORTANCE_L1;
+    out->repair = plan->repair ? TN_PRUNE_REPAIR_NORM : TN_PRUNE_REPAIR_NONE;
+    out->compat = plan->compat;
+    out->seed = plan->seed;
+    out->samples = plan->images;
+    return TN_OK;
+}
+
+static tn_status find_widths(pruning *p, tn_error *err)
+{
+    const tn_prune_plan *plan = p->options->plan;
+    p->left = tn__alloc(p->groups->count, sizeof *p->left);
+    if (!p->left)
+        return tn__fail_memory(err, p->groups->count * sizeof *p->left);
+    if (!plan)
+        return tn__prune_widths(p->left, &p->sparsity, p->model, p->groups, p->options,
+                                err);
+    p->sparsity = plan->sparsity;
+    return tn__plan_widths(p->left, plan, p->model, p->groups, err);
+}
+
 tn_status tn_prune(tn_model **out, tn_prune_report *report, const tn_model *model,
                    const tn_dataset *data, const tn_prune_options *options,
                    const tn_observer *observer, tn_error *err)
 {
-    static const tn_prune_options defaults = TN_PRUNE_OPTIONS_INIT;
-    pruning p = {.options = options ? options : &defaults, .model = model};
+    tn_prune_options asked;
+    pruning p = {.options = &asked, .model = model};
     attempt best = {.error = (double)NAN};
-    tn_status status = check_options(p.options, err);
+    tn_status status = take_options(&asked, options, data, err);
     if (status == TN_OK)
         status = tn__groups_find(&p.groups, model, err);
-    if (status == TN_OK) {
-        p.left = tn__alloc(p.groups->count, sizeof *p.left);
-        status = p.left ? tn__prune_widths(p.left, &p.sparsity, model, p.groups,
-                                           p.options, err)
-                        : tn__fail_memory(err, p.groups->count * sizeof *p.left);
-    }
+    if (status == TN_OK)
+        status = find_widths(&p, err);
     if (status == TN_OK && nothing_to_do(&p)) {
         status = tn__model_clone(&best.model, model, err);
     } else if (status == TN_OK) {
         status = prepare(&p, data, err);
         if (status == TN_OK)
-            status = try_asked(&best, &p, observer, err);
+            status = asked.plan ? try_plan(&best, &p, asked.plan, observer, err)
+                                : try_asked(&best, &p, observer, err);
     }
     if (status == TN_OK && report)
-        status = fill_report(report, &p, &best, err);
+        status = fill_report(report, &p, &best, data, err);
     if (status == TN_OK) {
         *out = best.model;
         best.model = NULL;

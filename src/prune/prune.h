@@ -8,6 +8,7 @@
  *     absorb       what becomes of the others: the maps
  *     leaves       images where there are none
  *     refit        layers and batch norms put right in one sweep
+ *     plan         what was done, to do it again (plan.h)
  *     prune        the order in which all that happens
  */
 #ifndef TN_PRUNE_PRUNE_H
@@ -16,6 +17,9 @@
 #include "base/threads.h"
 #include "neurons/map.h"
 #include "tenon/prune.h"
+
+/* By number; ends at NULL. */
+extern const char *const tn__prune_method_names[];
 
 /* --- widths.c --------------------------------------------------------------------- */
 

@@ -1,0 +1,32 @@
+# tenon prune: a plan does the same again, and what does not fit it is refused.
+
+$ tenon train mlp:48-16-12-10 -q -o a.onnx --data random:3x4x4,limit=256 --epochs 1 >train.txt
+$ tenon train mlp:48-16-12-10 -q -o b.onnx --data random:3x4x4,limit=256 --epochs 1 --seed 2 >train.txt
+# without images, with drawn ones, with given ones
+$ tenon prune a.onnx -q -o 1.onnx -s 0.5 --method delete --repair none --seed 18446744073709551615 --plan-out 1.json >out.txt; tenon prune a.onnx -q -o 2.onnx --plan 1.json >out.txt; cmp 1.onnx 2.onnx && tr -d '\t' <1.json | grep -m 4 '"model"\|"method"\|"seed"\|"count"' | sed 's/[0-9a-f]\{64\}/<hash>/'
+"model":"<hash>",
+"method":"delete",
+"seed":"18446744073709551615",
+"count":0,
+$ tenon prune a.onnx -q -o 3.onnx -s 0.4 --method intra-fusion --plan-out 3.json >out.txt; tenon prune a.onnx -q -o 4.onnx --plan 3.json --plan-out 4.json >out.txt; cmp 3.onnx 4.onnx && cmp 3.json 4.json && grep -c '"map"' 3.json
+2
+$ tenon prune a.onnx -q -o 5.onnx -s 0.4 --method refit --data random:3x4x4,limit=200 --plan-out 5.json >out.txt; tenon prune a.onnx -q -o 6.onnx --plan 5.json --data random:3x4x4,limit=200 >out.txt; cmp 5.onnx 6.onnx && echo same
+same
+# refused: another model, other images, none, not a plan
+$ tenon prune b.onnx -q -o 7.onnx --plan 1.json
+! tenon: the plan is for another model: SHA-256 <text>..., this one has <text>...
+? 1
+$ tenon prune a.onnx -q -o 7.onnx --plan 5.json --data random:3x4x4,limit=200,seed=5
+! tenon: these are not the images of the plan, which were random:3x4x4<text>
+? 1
+$ tenon prune a.onnx -q -o 7.onnx --plan 5.json
+! tenon: the plan wants its images again: random:3x4x4<text>
+? 1
+$ tenon prune a.onnx -q -o 7.onnx --plan a.onnx
+! tenon: cannot read 'a.onnx': this is no JSON of at most 256 MiB
+? 1
+$ tenon prune a.onnx -q -o 7.onnx --plan 1.json -s 0.5
+! tenon prune: --plan says how much: leave --sparsity, --max-params and --max-macs out; see 'tenon help prune'
+? 2
+$ ls 7.onnx 2>/dev/null
+? 2
