@@ -21,6 +21,7 @@ typedef struct walk {
     tn__inferred *inferred; /* [the largest number of outputs] */
     tn__tensor *made;       /* same */
     tn__tensor **made_at;   /* same: &made[k], NULL where not made */
+    size_t folded;          /* elements so far */
 } walk;
 
 static tn_status alloc_shapes(tn__shapes *out, size_t values, int64_t batch,
@@ -143,6 +144,7 @@ static tn_status keep_inferred(walk *w, const tn__node *node, tn_error *err)
 /* Can the outputs be computed here and now? */
 static bool is_foldable(const walk *w, const tn__site *site, const tn__op *op)
 {
+    size_t total = w->folded;
     if (!op->forward)
         return false;
     for (size_t k = 0; k < site->input_count && !op->shape_only; k++)
@@ -150,7 +152,8 @@ static bool is_foldable(const walk *w, const tn__site *site, const tn__op *op)
             return false;
     for (size_t k = 0; k < site->output_count; k++) {
         size_t count;
-        if (!tn__shape_count(&count, &w->inferred[k].shape) || count > TN__FOLD_MAX)
+        if (!tn__shape_count(&count, &w->inferred[k].shape) || count > TN__FOLD_MAX ||
+            (total += count) > TN__FOLD_TOTAL)
             return false;
     }
     return true;
@@ -181,8 +184,10 @@ static tn_status fold(walk *w, size_t n, const tn__op *op, tn_error *err)
         if (status && !given_up && err)
             *err = why;
         for (size_t k = 0; k < node->output_count && !status; k++)
-            if (w->made_at[k])
+            if (w->made_at[k]) {
                 w->shapes.constant[node->outputs[k]] = tn__tensor_ref(w->made_at[k]);
+                w->folded += tn__tensor_count(w->made_at[k]);
+            }
         status = given_up ? TN_OK : status;
     }
     for (size_t k = 0; k < node->output_count; k++)

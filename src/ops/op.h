@@ -116,11 +116,11 @@ typedef struct tn__shapes {
     tn__shape *shape;     /* [values] */
     tn_dtype *dtype;      /* [values] */
     tn__tensor *constant; /* [values]; dtype TN_UNDEFINED where not known. Parameters
-                             are shared, and folded values of at most TN__FOLD_MAX
-                             elements are owned */
+                             are shared, and folded values are owned */
     int64_t batch;
 } tn__shapes;
-#define TN__FOLD_MAX 65536
+#define TN__FOLD_MAX ((size_t)1 << 20)   /* elements of a value that is folded */
+#define TN__FOLD_TOTAL ((size_t)1 << 24) /* and of all such values of a model */
 
 /* Shapes of every value for a batch of `batch`: symbolic dims of inputs become the
  * batch (axis 0) or fail; a leading 1 of the first input counts as symbolic where

@@ -93,6 +93,43 @@ void tn__view_sum(double *to, const tn__view *to_view, const float *from,
     } while (tn__index_next(at, extent, lead));
 }
 
+tn_status tn__view_forward(tn__tensor *out, const tn__tensor *in, const tn__view *view,
+                           tn_error *err)
+{
+    tn__view dense = tn__view_dense(&out->shape);
+    void *data;
+    tn_status status = tn__tensor_write(out, &data, err);
+    if (!status)
+        tn__view_copy(data, &dense, tn__tensor_data(in), view, &out->shape,
+                      tn__dtype_size(in->dtype));
+    return status;
+}
+
+void tn__view_backward(tn__tensor *din, const tn__tensor *dout, const tn__view *view)
+{
+    tn__view dense = tn__view_dense(&dout->shape);
+    float *dx = tn__tensor_f32(din);
+    if (tn__tensor_count(din) != tn__tensor_count(dout))
+        memset(dx, 0, tn__tensor_bytes(din));
+    tn__view_copy(dx, view, tn__tensor_f32_const(dout), &dense, &dout->shape,
+                  sizeof *dx);
+}
+
+tn_status tn__view_backward_sum(tn__tensor *din, const tn__tensor *dout,
+                                const tn__view *view, tn_error *err)
+{
+    size_t count = tn__tensor_count(din);
+    double *sum = tn__alloc(count, sizeof *sum);
+    if (!sum)
+        return tn__fail_memory(err, count * sizeof *sum);
+    tn__view_sum(sum, view, tn__tensor_f32_const(dout), &dout->shape);
+    float *dx = tn__tensor_f32(din);
+    for (size_t i = 0; i < count; i++)
+        dx[i] = (float)sum[i];
+    tn__free(sum);
+    return TN_OK;
+}
+
 tn_status tn__broadcast_shape(tn__shape *out, const tn__shape *a, const tn__shape *b,
                               tn_error *err)
 {

@@ -31,6 +31,16 @@ void tn__view_copy(void *to, const tn__view *to_view, const void *from,
 void tn__view_sum(double *to, const tn__view *to_view, const float *from,
                   const tn__shape *extent);
 
+/* forward() of operators that show their input otherwise: element i of `out` is that of
+ * `in` where `view` says, with the extent of `out`; any element type. */
+tn_status tn__view_forward(tn__tensor *out, const tn__tensor *in, const tn__view *view,
+                           tn_error *err) TN_MUST_USE;
+/* Its backward() where no element is shown twice: the others get 0. */
+void tn__view_backward(tn__tensor *din, const tn__tensor *dout, const tn__view *view);
+/* Its backward() where elements may be shown many times: a sum in double. */
+tn_status tn__view_backward_sum(tn__tensor *din, const tn__tensor *dout,
+                                const tn__view *view, tn_error *err) TN_MUST_USE;
+
 /* Shape of two operands broadcast against each other (ONNX: multidirectional). */
 tn_status tn__broadcast_shape(tn__shape *out, const tn__shape *a, const tn__shape *b,
                               tn_error *err) TN_MUST_USE;

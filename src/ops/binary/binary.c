@@ -1,6 +1,6 @@
 /* binary.c - elementwise functions of two broadcast tensors: shapes and coupling rule
- * of the family Add (which has a folder of its own), Sub, Mul, Div and Pow. They differ
- * in a formula only; the formulas are in binary_ref.c. */
+ * of the family of Add (which has a folder of its own). They differ in a formula only;
+ * the formulas are in binary_ref.c. */
 #include "ops/binary/binary.h"
 
 #include <string.h>
@@ -22,20 +22,42 @@ tn_status tn__binary_infer(tn__inferred *out, const tn__site *site, tn_error *er
     return tn__broadcast_shape(&out->shape, site->in[0], site->in[1], err);
 }
 
+/* Mod of floats is C's fmod; of integers the divisor gives the sign unless `fmod`. */
+static tn_status mod_infer(tn__inferred *out, const tn__site *site, tn_error *err)
+{
+    tn_status status = tn__binary_infer(out, site, err);
+    if (!status && tn__dtype_is_float(site->in_dtype[0]) &&
+        tn__node_int(site->node, "fmod", 0) == 0)
+        status = tn__fail(err, TN_ERROR_FORMAT, "'fmod' is 0, expected 1 for floats");
+    return status;
+}
+
+/* The slope must fit the input as it is. */
+static tn_status prelu_infer(tn__inferred *out, const tn__site *site, tn_error *err)
+{
+    tn_status status = tn__binary_infer(out, site, err);
+    if (!status)
+        status = tn__expect_float(site, 0, err);
+    if (!status && !tn__shape_equal(&out->shape, site->in[0]))
+        status = tn__fail(err, TN_ERROR_MISMATCH, "the slope is larger than the input");
+    return status;
+}
+
 tn_status tn__binary_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 {
     tn_status status = tn__couple_broadcast(c, site, 0, err);
     return status ? status : tn__couple_broadcast(c, site, 1, err);
 }
 
-#define BINARY(name)                                                                   \
+#define BINARY(name, shapes)                                                           \
     {                                                                                  \
-        .type = name, .domain = "", .infer = tn__binary_infer,                         \
-        .couple = tn__binary_couple, .forward = tn__binary_forward,                    \
-        .backward = tn__binary_backward                                                \
+        .type = name, .domain = "", .infer = shapes, .couple = tn__binary_couple,      \
+        .forward = tn__binary_forward, .backward = tn__binary_backward                 \
     }
 
-const tn__op tn__op_sub = BINARY("Sub");
-const tn__op tn__op_mul = BINARY("Mul");
-const tn__op tn__op_div = BINARY("Div");
-const tn__op tn__op_pow = BINARY("Pow");
+const tn__op tn__op_sub = BINARY("Sub", tn__binary_infer);
+const tn__op tn__op_mul = BINARY("Mul", tn__binary_infer);
+const tn__op tn__op_div = BINARY("Div", tn__binary_infer);
+const tn__op tn__op_pow = BINARY("Pow", tn__binary_infer);
+const tn__op tn__op_mod = BINARY("Mod", mod_infer);
+const tn__op tn__op_prelu = BINARY("PRelu", prelu_infer);

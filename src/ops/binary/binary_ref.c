@@ -14,7 +14,8 @@ typedef struct formula {
     double (*value)(double a, double b);
     double (*slope_a)(double a, double b);
     double (*slope_b)(double a, double b);
-    int64_t (*integer)(int64_t a, int64_t b); /* b is not 0 for Div; NULL: none */
+    int64_t (*integer)(int64_t a, int64_t b); /* NULL: none */
+    bool divides;                             /* integer() is not given a b of 0 */
 } formula;
 
 static double add(double a, double b)
@@ -105,19 +106,69 @@ static int64_t div_i64(int64_t a, int64_t b)
     return b == -1 ? sub_i64(0, a) : a / b;
 }
 
+static double mod_slope_b(double a, double b)
+{
+    return -trunc(a / b);
+}
+
+static int64_t rest_i64(int64_t a, int64_t b)
+{
+    return b == -1 ? 0 : a % b;
+}
+
+static int64_t mod_i64(int64_t a, int64_t b)
+{
+    int64_t rest = rest_i64(a, b);
+    return rest && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+static double prelu(double a, double b)
+{
+    return a < 0 ? b * a : a;
+}
+
+static double prelu_slope_a(double a, double b)
+{
+    return a > 0 ? 1 : b;
+}
+
+static double prelu_slope_b(double a, double b)
+{
+    (void)b;
+    return a < 0 ? a : 0;
+}
+
+/* a to the power b, wrapping; fractions are cut to 0. */
+static int64_t pow_i64(int64_t a, int64_t b)
+{
+    if (b < 0)
+        return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
+    int64_t power = 1;
+    for (; b; b >>= 1, a = mul_i64(a, a))
+        power = b & 1 ? mul_i64(power, a) : power;
+    return power;
+}
+
 static const formula formulas[] = {
-    {"Add", add, one, one, add_i64},
-    {"Sub", sub, one, minus_one, sub_i64},
-    {"Mul", mul, second, first, mul_i64},
-    {"Div", quotient, inverse_b, div_slope_b, div_i64},
-    {"Pow", pow, pow_slope_a, pow_slope_b, NULL},
+    {"Add", add, one, one, add_i64, false},
+    {"Sub", sub, one, minus_one, sub_i64, false},
+    {"Mul", mul, second, first, mul_i64, false},
+    {"Div", quotient, inverse_b, div_slope_b, div_i64, true},
+    {"Pow", pow, pow_slope_a, pow_slope_b, pow_i64, false},
+    {"Mod", fmod, one, mod_slope_b, mod_i64, true},
+    {"PRelu", prelu, prelu_slope_a, prelu_slope_b, NULL, false},
 };
 
-static const formula *find(const char *type)
+/* Mod with `fmod` on integers: the dividend gives the sign. */
+static const formula c_rest = {"Mod", fmod, one, mod_slope_b, rest_i64, true};
+
+static const formula *find(const tn__node *node)
 {
     for (size_t i = 0; i < TN__COUNT(formulas); i++)
-        if (strcmp(formulas[i].type, type) == 0)
-            return &formulas[i];
+        if (strcmp(formulas[i].type, node->type) == 0)
+            return formulas[i].integer == mod_i64 && tn__node_int(node, "fmod", 0)
+                       ? &c_rest
+                       : &formulas[i];
     return NULL;
 }
 
@@ -160,9 +211,8 @@ static tn_status forward_i64(tn__tensor *out, const tn__tensor *const *in,
         return status;
     int64_t *y = data;
     pair p = pair_of(in, &out->shape);
-    bool divides = f->integer == div_i64;
     for (size_t i = 0, count = tn__tensor_count(out); i < count; i++, next(&p)) {
-        if (divides && b[offset_b(&p)] == 0)
+        if (f->divides && b[offset_b(&p)] == 0)
             return tn__fail(err, TN_ERROR_NUMERIC, "integer division by 0");
         y[i] = f->integer(a[offset_a(&p)], b[offset_b(&p)]);
     }
@@ -189,7 +239,7 @@ static void forward_f32(float *y, const tn__tensor *const *in, const tn__shape *
 tn_status tn__binary_forward(tn__tensor *const *out, const tn__tensor *const *in,
                              const tn__site *site, tn_error *err)
 {
-    const formula *f = find(site->node->type);
+    const formula *f = find(site->node);
     if (in[0]->dtype == TN_I64 && in[1]->dtype == TN_I64 && f->integer)
         return forward_i64(out[0], in, f, err);
     tn_status status = tn__expect_f32(in[0], err);
@@ -233,7 +283,7 @@ tn_status tn__binary_backward(tn__tensor *const *din, const tn__tensor *const *d
                               const tn__site *site, tn_error *err)
 {
     (void)out;
-    const formula *f = find(site->node->type);
+    const formula *f = find(site->node);
     tn_status status = tn__expect_f32(in[0], err);
     for (int k = 0; k < 2 && !status; k++)
         if (din[k])

@@ -13,6 +13,18 @@ static tn_status identity_infer(tn__inferred *out, const tn__site *site, tn_erro
     return TN_OK;
 }
 
+static bool is_zero(const tn__tensor *value)
+{
+    return value && tn__tensor_count(value) == 1 && tn__tensor_get_f64(value, 0) == 0;
+}
+
+/* Is anything set to 0? Exporters leave `training_mode` on with a ratio of 0. */
+static bool drops(const tn__site *site)
+{
+    return tn__site_in(site, 2) && !is_zero(site->constant[2]) &&
+           !is_zero(tn__site_constant(site, 1));
+}
+
 /* Inputs 1 (ratio) and 2 (training_mode) came with operator set 12. */
 static tn_status dropout_infer(tn__inferred *out, const tn__site *site, tn_error *err)
 {
@@ -20,13 +32,9 @@ static tn_status dropout_infer(tn__inferred *out, const tn__site *site, tn_error
     if ((status = tn__expect_inputs(site, 1, site->opset < 12 ? 1 : 3, err)) != TN_OK ||
         (status = tn__expect_one_output(site, err)) != TN_OK)
         return status;
-    if (tn__site_in(site, 2)) {
-        const tn__tensor *training = site->constant[2];
-        if (!training || tn__tensor_count(training) != 1 ||
-            tn__tensor_get_i64(training, 0) != 0)
-            return tn__fail(err, TN_ERROR_UNSUPPORTED,
-                            "'training_mode' is set, expected a network for inference");
-    }
+    if (drops(site))
+        return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                        "'training_mode' is set, expected a network for inference");
     out->dtype = site->in_dtype[0];
     out->shape = *site->in[0];
     return TN_OK;

@@ -133,15 +133,9 @@ static tn_status read_view(tn__view *view, const tn__site *site, tn_error *err)
 static tn_status slice_forward(tn__tensor *const *out, const tn__tensor *const *in,
                                const tn__site *site, tn_error *err)
 {
-    tn__view from, to = tn__view_dense(&site->out[0]);
-    void *data;
-    tn_status status;
-    if ((status = read_view(&from, site, err)) != TN_OK ||
-        (status = tn__tensor_write(out[0], &data, err)) != TN_OK)
-        return status;
-    tn__view_copy(data, &to, tn__tensor_data(in[0]), &from, &site->out[0],
-                  tn__dtype_size(in[0]->dtype));
-    return TN_OK;
+    tn__view from;
+    tn_status status = read_view(&from, site, err);
+    return status ? status : tn__view_forward(out[0], in[0], &from, err);
 }
 
 static tn_status slice_backward(tn__tensor *const *din, const tn__tensor *const *dout,
@@ -151,15 +145,11 @@ static tn_status slice_backward(tn__tensor *const *din, const tn__tensor *const 
 {
     (void)in;
     (void)out;
-    tn__view to, from = tn__view_dense(&site->out[0]);
-    tn_status status = read_view(&to, site, err);
-    if (status || !din[0])
-        return status;
-    float *dx = tn__tensor_f32(din[0]);
-    memset(dx, 0, tn__tensor_bytes(din[0]));
-    tn__view_copy(dx, &to, tn__tensor_f32_const(dout[0]), &from, &site->out[0],
-                  sizeof *dx);
-    return TN_OK;
+    tn__view shown;
+    tn_status status = read_view(&shown, site, err);
+    if (!status && din[0])
+        tn__view_backward(din[0], dout[0], &shown);
+    return status;
 }
 
 const tn__op tn__op_slice = {

@@ -12,6 +12,7 @@ typedef struct tn__formula {
     /* Fills p; NULL: the formula has none. */
     tn_status (*read)(double p[2], const tn__tensor *const *in, const tn__site *site,
                       tn_error *err);
+    int64_t (*integer)(int64_t x); /* on int64; NULL: floats only */
 } tn__formula;
 
 /* The formula of an operator that is in the family. */

@@ -1,137 +1,7 @@
-/* unary_ref.c - the formulas of the elementwise functions, with their slopes, in
- * double.
- *
- * Where a function has a kink the slope is PyTorch's: Relu 0 at 0, LeakyRelu alpha at
- * 0, Clip 1 on its bounds.
- */
+/* unary_ref.c - the loops of the elementwise functions: f32 through double, and int64
+ * where the formula has a whole form. The formulas are in formulas.c. */
 #include "ops/operand.h"
 #include "ops/unary/unary.h"
-
-#include <math.h>
-#include <string.h>
-
-static double relu(double x, const double p[2])
-{
-    (void)p;
-    return x < 0 ? 0 : x; /* keeps NaN */
-}
-
-static double relu_slope(double x, double y, const double p[2])
-{
-    (void)y;
-    (void)p;
-    return x > 0 ? 1 : 0;
-}
-
-static double leaky_relu(double x, const double p[2])
-{
-    return x > 0 ? x : p[0] * x;
-}
-
-static double leaky_relu_slope(double x, double y, const double p[2])
-{
-    (void)y;
-    return x > 0 ? 1 : p[0];
-}
-
-static tn_status leaky_relu_read(double p[2], const tn__tensor *const *in,
-                                 const tn__site *site, tn_error *err)
-{
-    (void)in;
-    (void)err;
-    p[0] = (double)tn__node_float(site->node, "alpha", 0.01f);
-    return TN_OK;
-}
-
-/* p = {lower, upper}; the upper bound wins where they cross. */
-static double clip(double x, const double p[2])
-{
-    double low = x < p[0] ? p[0] : x;
-    return low > p[1] ? p[1] : low;
-}
-
-static double clip_slope(double x, double y, const double p[2])
-{
-    (void)y;
-    return x >= p[0] && x <= p[1] ? 1 : 0;
-}
-
-static tn_status clip_read(double p[2], const tn__tensor *const *in,
-                           const tn__site *site, tn_error *err)
-{
-    p[0] = -HUGE_VAL;
-    p[1] = HUGE_VAL;
-    if (site->opset < 11) {
-        p[0] = (double)tn__node_float(site->node, "min", -HUGE_VALF);
-        p[1] = (double)tn__node_float(site->node, "max", HUGE_VALF);
-        return TN_OK;
-    }
-    for (size_t k = 1; k < site->input_count; k++) {
-        if (!in[k])
-            continue;
-        tn_status status = tn__expect_f32(in[k], err);
-        if (status)
-            return status;
-        p[k - 1] = (double)tn__tensor_f32_const(in[k])[0];
-    }
-    return TN_OK;
-}
-
-static double sigmoid(double x, const double p[2])
-{
-    (void)p;
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-}
-
-static double sigmoid_slope(double x, double y, const double p[2])
-{
-    (void)x;
-    (void)p;
-    return y * (1 - y);
-}
-
-static double hyperbolic_tangent(double x, const double p[2])
-{
-    (void)p;
-    return tanh(x);
-}
-
-static double tanh_slope(double x, double y, const double p[2])
-{
-    (void)x;
-    (void)p;
-    return 1 - y * y;
-}
-
-static double square_root(double x, const double p[2])
-{
-    (void)p;
-    return sqrt(x);
-}
-
-static double sqrt_slope(double x, double y, const double p[2])
-{
-    (void)x;
-    (void)p;
-    return 0.5 / y;
-}
-
-static const tn__formula formulas[] = {
-    {"Relu", relu, relu_slope, NULL},
-    {"LeakyRelu", leaky_relu, leaky_relu_slope, leaky_relu_read},
-    {"Clip", clip, clip_slope, clip_read},
-    {"Sigmoid", sigmoid, sigmoid_slope, NULL},
-    {"Tanh", hyperbolic_tangent, tanh_slope, NULL},
-    {"Sqrt", square_root, sqrt_slope, NULL},
-};
-
-const tn__formula *tn__formula_find(const char *type)
-{
-    for (size_t i = 0; i < TN__COUNT(formulas); i++)
-        if (strcmp(formulas[i].type, type) == 0)
-            return &formulas[i];
-    return NULL;
-}
 
 static tn_status start(const tn__formula **formula, double p[2],
                        const tn__tensor *const *in, const tn__site *site, tn_error *err)
@@ -143,10 +13,26 @@ static tn_status start(const tn__formula **formula, double p[2],
     return status;
 }
 
+static tn_status forward_i64(tn__tensor *out, const tn__tensor *in,
+                             const tn__formula *f, tn_error *err)
+{
+    const int64_t *x = tn__tensor_i64_const(in);
+    void *data;
+    tn_status status = tn__tensor_write(out, &data, err);
+    if (status)
+        return status;
+    int64_t *y = data;
+    for (size_t i = 0, count = tn__tensor_count(in); i < count; i++)
+        y[i] = f->integer(x[i]);
+    return TN_OK;
+}
+
 tn_status tn__unary_forward(tn__tensor *const *out, const tn__tensor *const *in,
                             const tn__site *site, tn_error *err)
 {
-    const tn__formula *f;
+    const tn__formula *f = tn__formula_find(site->node->type);
+    if (in[0]->dtype == TN_I64 && f->integer)
+        return forward_i64(out[0], in[0], f, err);
     double p[2] = {0};
     tn_status status = start(&f, p, in, site, err);
     if (status)
