@@ -12,8 +12,6 @@
 
 int cli_fail(const tn_error *err)
 {
-    if (err->code == TN_ERROR_CANCELLED)
-        return cli_fail_text("interrupted");
     return cli_fail_text("%s", err->message);
 }
 

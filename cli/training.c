@@ -78,6 +78,8 @@ static tn_status work(struct training *t, const tn_observer *observer, tn_error 
     if (status == TN_OK)
         status = cli_model_write(t->result, base, base->output, inputs,
                                  t->job->teachers + 1, err);
+    if (status == TN_OK && t->args->train.state)
+        remove(t->args->train.state);
     if (status == TN_OK)
         status = score(t, before, t->result, observer, err);
     t->scores[before].seconds = t->report.seconds;
@@ -144,6 +146,8 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
         cli_progress_end(&progress);
     }
     int result = status == TN_OK ? show(&t) : cli_fail(&err);
+    if (status == TN_ERROR_CANCELLED && args->train.state)
+        fputs("the same command with --resume goes on from there\n", stderr);
     tn_model_free(t.result);
     cli_models_free(t.models, models);
     tn_dataset_free(t.data);

@@ -14,6 +14,7 @@ struct cli_training_args {
 };
 
 extern const struct cli_group cli_group_training;
+extern const struct cli_group cli_group_training_state; /* --state --resume */
 extern const struct cli_group cli_group_training_data;
 
 /* Fills models [teachers + 1]: the teachers, then the model that training starts from;

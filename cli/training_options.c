@@ -10,6 +10,9 @@ static const struct cli_choice schedules[] = {{"constant", TN_SCHEDULE_CONSTANT}
                                               {"step", TN_SCHEDULE_STEP},
                                               {NULL, 0}};
 
+static const struct cli_choice optimizers[] = {
+    {"sgd", TN_OPTIMIZER_SGD}, {"adamw", TN_OPTIMIZER_ADAMW}, {NULL, 0}};
+
 static const struct cli_option options[] = {
     {.name = "epochs",
      .letter = 'e',
@@ -38,6 +41,12 @@ static const struct cli_option options[] = {
          "a thread",
      .min = 1,
      .max = MANY},
+    {.name = "optimizer",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(optimizer),
+     .help = "how weights follow gradients",
+     .choices = optimizers},
     {.name = "learning-rate",
      .letter = 'l',
      .kind = CLI_DOUBLE,
@@ -52,13 +61,27 @@ static const struct cli_option options[] = {
      .recorded = true,
      .offset = FIELD(momentum),
      .value = "X",
-     .help = "of SGD",
+     .help = "of SGD; of AdamW's first moment",
+     .max = 1},
+    {.name = "second-momentum",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(second_momentum),
+     .value = "X",
+     .help = "of AdamW's second moment",
      .max = 1},
     {.name = "no-nesterov",
      .kind = CLI_CLEAR,
      .recorded = true,
      .offset = FIELD(nesterov),
      .help = "plain momentum instead of Nesterov's"},
+    {.name = "clip",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(clip),
+     .value = "NORM",
+     .help = "scale gradients so that their norm is at most that; 0 leaves them",
+     .max = 1e12},
     {.name = "weight-decay",
      .kind = CLI_DOUBLE,
      .recorded = true,
@@ -135,6 +158,28 @@ static const struct cli_option options[] = {
      .help = "of everything random: first weights, order, augmentation, holdout"},
 };
 const struct cli_group cli_group_training = CLI_GROUP("Training", options);
+
+static const struct cli_option state_options[] = {
+    {.name = "state",
+     .kind = CLI_FILE,
+     .offset = FIELD(state),
+     .value = "FILE",
+     .help = "keep where training stands in FILE: after each epoch, on ^C, and every "
+             "--state-minutes; it is removed when OUT is written"},
+    {.name = "state-minutes",
+     .kind = CLI_DOUBLE,
+     .offset = FIELD(state_minutes),
+     .value = "M",
+     .help = "at most so long between two states",
+     .max = 1e6},
+    {.name = "resume",
+     .kind = CLI_FLAG,
+     .offset = FIELD(resume),
+     .help = "go on from --state where that file is there; the result is, bit for bit, "
+             "that of a training that was never stopped"},
+};
+const struct cli_group cli_group_training_state =
+    CLI_GROUP("Long trainings", state_options);
 
 static const struct cli_option data_options[] = {
     {.name = "data",

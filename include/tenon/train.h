@@ -22,6 +22,8 @@ typedef enum tn_schedule {
     TN_SCHEDULE_STEP    /* times step_factor at each of step_epochs */
 } tn_schedule;
 
+typedef enum tn_optimizer { TN_OPTIMIZER_SGD, TN_OPTIMIZER_ADAMW } tn_optimizer;
+
 #define TN_TRAIN_STEPS_MAX 16
 
 typedef struct tn_train_options {
@@ -29,10 +31,13 @@ typedef struct tn_train_options {
     size_t batch; /* images of a step; a multiple of shard */
     size_t shard; /* images whose batch statistics are taken together; results
                      depend on it, never on threads */
+    tn_optimizer optimizer;
     double learning_rate;
-    double momentum;
-    bool nesterov;
-    double weight_decay; /* on weights of rank 2 and more, not on biases and norms */
+    double momentum;        /* of SGD; of AdamW's first moment */
+    double second_momentum; /* of AdamW's second moment */
+    bool nesterov;          /* SGD */
+    double clip;            /* the norm of all gradients is at most that; 0: any */
+    double weight_decay;    /* on weights of rank 2 and more, not on biases and norms */
     tn_schedule schedule;
     double step_factor;
     size_t step_epochs[TN_TRAIN_STEPS_MAX]; /* ascending, ends at 0 */
@@ -41,17 +46,23 @@ typedef struct tn_train_options {
     double norm_momentum;                   /* of batch norm's running statistics */
     size_t augment_pad;                     /* zero padding before a random crop */
     bool augment_flip;
-    double holdout; /* share of the data set kept apart: the model returned is that
-                       of the epoch best on it; 0: the last epoch's */
-    uint64_t seed;  /* order, augmentation, holdout */
-    size_t threads; /* 0: one for each processor */
+    double holdout;    /* share of the data set kept apart: the model returned is that
+                          of the epoch best on it; 0: the last epoch's */
+    uint64_t seed;     /* order, augmentation, holdout */
+    size_t threads;    /* 0: one for each processor */
+    const char *state; /* a file that keeps where training stands, so that it can be
+                          stopped at any moment and gone on with; NULL: none */
+    double state_minutes; /* it is written after each epoch, when the observer cancels,
+                             and at least that often */
+    bool resume;          /* go on from `state` where that file is there; the result is
+                             that of a training that was never stopped, bit for bit */
 } tn_train_options;
 #define TN_TRAIN_OPTIONS_INIT                                                          \
     {                                                                                  \
         .epochs = 10, .batch = 128, .shard = 64, .learning_rate = 0.1,                 \
-        .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4,                       \
-        .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1, .warmup_epochs = 1,        \
-        .norm_momentum = 0.1, .seed = 1                                                \
+        .momentum = 0.9, .second_momentum = 0.999, .nesterov = true,                   \
+        .weight_decay = 5e-4, .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1,      \
+        .warmup_epochs = 1, .norm_momentum = 0.1, .seed = 1, .state_minutes = 5        \
     }
 
 typedef struct tn_train_report {
@@ -62,10 +73,12 @@ typedef struct tn_train_report {
 } tn_train_report;
 
 /* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v,
- * or lr (g + wd w + mu v) with nesterov) on cross-entropy. report and observer may be
- * NULL. The result depends on the model, the data, the options and nothing else.
- * TN_ERROR_MISMATCH (shapes, classes, data smaller than a batch), _ARGUMENT, _NUMERIC
- * (the loss is not finite), _CANCELLED. */
+ * or lr (g + wd w + mu v) with nesterov) or AdamW on cross-entropy. report and observer
+ * may be NULL. The result depends on the model, the data, the options and nothing else.
+ * The file `state` stays where it is; whoever has saved the result may remove it.
+ * TN_ERROR_MISMATCH (shapes, classes, data smaller than a batch; `state` is that of
+ * another training), _ARGUMENT, _NUMERIC (the loss is not finite), _CANCELLED, _EXISTS
+ * (`state` is there and `resume` is not set), _FORMAT, _IO. */
 TN_API TN_MUST_USE tn_status tn_train(tn_model **out, tn_train_report *report,
                                       const tn_model *start, const tn_dataset *data,
                                       const tn_train_options *options,

@@ -28,6 +28,9 @@ void tn__buffer_evict(const tn__buffer *buffer);
 /* The bytes for writing, or NULL where the buffer is a mapping or is shared. */
 uint8_t *tn__buffer_writable(tn__buffer *buffer);
 
+/* Whether something is there by that name. */
+bool tn__file_exists(const char *path);
+
 /* A file being written. */
 typedef struct tn__file_writer tn__file_writer;
 

@@ -39,6 +39,11 @@ static tn_status fail_exists(const char *path, tn_error *err)
     return tn__fail(err, TN_ERROR_EXISTS, "cannot write '%s': the file exists", path);
 }
 
+bool tn__file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 tn_status tn__file_create(tn__file_writer **out, const char *path, bool replace,
                           tn_error *err)
 {

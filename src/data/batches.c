@@ -201,7 +201,7 @@ size_t tn__batches_per_epoch(const tn__batches *batches)
     return batches->per_epoch;
 }
 
-tn_status tn__batches_begin(tn__batches *b, size_t epoch, tn_error *err)
+tn_status tn__batches_begin(tn__batches *b, size_t epoch, size_t first, tn_error *err)
 {
     if (epoch > UINT32_MAX >> 1)
         return tn__fail(err, TN_ERROR_ARGUMENT, "epoch %zu is too late", epoch);
@@ -215,7 +215,7 @@ tn_status tn__batches_begin(tn__batches *b, size_t epoch, tn_error *err)
     for (size_t i = 0; b->subset && i < b->subset_count; i++)
         b->order[i] = b->subset[b->order[i]];
     b->epoch = epoch;
-    b->made = b->given = b->returned = 0;
+    b->made = b->given = b->returned = TN__MIN(first, b->per_epoch);
     b->status = TN_OK;
     b->running = true;
     pthread_cond_broadcast(&b->changed);

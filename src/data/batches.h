@@ -27,8 +27,8 @@ tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
                              tn_error *err) TN_MUST_USE;
 void tn__batches_free(tn__batches *batches); /* takes NULL */
 size_t tn__batches_per_epoch(const tn__batches *batches);
-/* Starts epoch e (from 0). */
-tn_status tn__batches_begin(tn__batches *batches, size_t epoch,
+/* Starts epoch e (from 0) at its batch `first`. */
+tn_status tn__batches_begin(tn__batches *batches, size_t epoch, size_t first,
                             tn_error *err) TN_MUST_USE;
 /* Borrows the next batch until the following call; images [batch, C, H, W]. *images is
  * NULL at the end of the epoch. */

@@ -16,6 +16,7 @@
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/state.h"
 #include "train/teachers.h"
 #include "train/train_options.h"
 
@@ -33,30 +34,24 @@ typedef struct trainer {
     tn__engine *engine; /* trains */
     tn__engine *judge;  /* infers, for the images held out; NULL without */
     tn__teaching teaching;
-    tn__sgd *sgd;
+    tn__optimizer *optimizer;
     tn__batches *batches;
     uint32_t *order; /* [images]: those trained on, then those held out */
     size_t trained, held;
     tn__cross_entropy_job job;
     tn_model *result; /* owned: of the best epoch so far */
-    tn_train_report report;
-    double stepping; /* seconds spent in steps */
-    size_t stepped;  /* images */
+    tn__state now;    /* where it stands; the sums are over the images of the epoch */
+    double begun;     /* the epoch, or this run of it */
+    double saved;     /* the state, last */
+    double stepping;  /* seconds spent in steps */
+    size_t stepped;   /* images */
 } trainer;
-
-/* Sums over the images of an epoch. */
-typedef struct epoch_sums {
-    size_t epoch; /* from 0 */
-    size_t images, correct;
-    double loss; /* times images */
-    double start;
-} epoch_sums;
 
 static void trainer_release(trainer *t)
 {
     tn__batches_free(t->batches);
     tn__teaching_release(&t->teaching);
-    tn__sgd_free(t->sgd);
+    tn__optimizer_free(t->optimizer);
     tn__engine_free(t->judge);
     tn__engine_free(t->engine);
     tn__workers_free(t->workers);
@@ -128,10 +123,81 @@ static tn_status check_padding(const trainer *t, tn_error *err)
                     t->options->augment_pad, (long long)side);
 }
 
+/* --- the file that keeps where training stands --------------------------------------
+ */
+
+static tn__state_tensors state_tensors(const trainer *t)
+{
+    return (tn__state_tensors){t->engine, t->optimizer, t->result};
+}
+
+/* Begins, or goes on where the file says. */
+static tn_status find_state(trainer *t, tn_error *err)
+{
+    const tn_train_options *o = t->options;
+    tn__state_tensors into = state_tensors(t);
+    t->now.holdout_accuracy = (double)NAN;
+    t->saved = tn__seconds();
+    if (!o->state)
+        return TN_OK;
+    tn__state_identify(t->now.training, o, t->data, t->start, t->teachers);
+    if (!tn__file_exists(o->state))
+        return TN_OK;
+    if (!o->resume)
+        return tn__fail(err, TN_ERROR_EXISTS,
+                        "'%s' keeps a training that was stopped: resume it, or remove "
+                        "the file",
+                        o->state);
+    tn_status status = tn__state_load(&t->now, &into, o->state, err);
+    if (!status && (t->now.images % o->batch || t->now.epoch > o->epochs ||
+                    t->now.best_epoch > t->now.epoch))
+        status = tn__fail(err, TN_ERROR_FORMAT,
+                          "cannot read '%s': epoch %zu, image %zu is no place in this "
+                          "training",
+                          o->state, t->now.epoch, t->now.images);
+    if (!status)
+        tn__log(t->observer, 1, "goes on in epoch %zu of %zu, after %zu images",
+                t->now.epoch + 1, o->epochs, t->now.images);
+    return status;
+}
+
+static tn_status save_state(trainer *t, tn_error *err)
+{
+    tn__state_tensors from = state_tensors(t);
+    t->saved = tn__seconds();
+    return t->options->state ? tn__state_save(t->options->state, &t->now, &from, err)
+                             : TN_OK;
+}
+
+/* What a step, or the observer, ended with: a training that is told to stop keeps where
+ * it stands. */
+static tn_status save_when_due(trainer *t, tn_status status, tn_error *err)
+{
+    const tn_train_options *o = t->options;
+    if (!o->state)
+        return status;
+    if (status == TN_ERROR_CANCELLED) {
+        status = save_state(t, err);
+        return status ? status
+                      : tn__fail(err, TN_ERROR_CANCELLED,
+                                 "interrupted in epoch %zu of %zu, '%s' keeps "
+                                 "where it stands",
+                                 t->now.epoch + 1, o->epochs, o->state);
+    }
+    if (!status && tn__seconds() - t->saved > 60 * o->state_minutes)
+        status = save_state(t, err);
+    return status;
+}
+
 static tn_status set_up(trainer *t, tn_error *err)
 {
     const tn_train_options *o = t->options;
-    tn__sgd_rule rule = {o->momentum, o->weight_decay, o->nesterov};
+    tn__rule rule = {.kind = o->optimizer,
+                     .momentum = o->momentum,
+                     .second = o->second_momentum,
+                     .decay = o->weight_decay,
+                     .clip = o->clip,
+                     .nesterov = o->nesterov};
     tn__augment augment = {o->augment_pad, o->augment_flip};
     tn_status status = tn__train_options_check(o, err);
     if (status || (status = check_padding(t, err)) != TN_OK ||
@@ -151,23 +217,25 @@ static tn_status set_up(trainer *t, tn_error *err)
     if (!t->job.correct)
         return tn__fail_memory(err, o->batch / o->shard * sizeof *t->job.correct);
     if ((status = tn__model_clone(&t->result, t->start, err)) != TN_OK ||
-        (status = tn__sgd_create(&t->sgd, t->engine, t->start, t->workers, &rule,
-                                 err)) != TN_OK)
+        (status = tn__optimizer_create(&t->optimizer, t->engine, t->start, t->workers,
+                                       &rule, err)) != TN_OK ||
+        (status = tn__batches_create(&t->batches, t->data, t->order, t->trained,
+                                     o->batch, &augment, o->seed, err)) != TN_OK)
         return status;
-    return tn__batches_create(&t->batches, t->data, t->order, t->trained, o->batch,
-                              &augment, o->seed, err);
+    return find_state(t, err);
 }
 
 /* --- an epoch -----------------------------------------------------------------------
  */
 
-static tn_status step(trainer *t, epoch_sums *sums, const float *images,
-                      const int32_t *labels, tn_error *err)
+static tn_status step(trainer *t, const float *images, const int32_t *labels,
+                      tn_error *err)
 {
     const tn_train_options *o = t->options;
+    tn__state *now = &t->now;
     size_t per_epoch = tn__batches_per_epoch(t->batches);
-    size_t at = sums->images / o->batch;
-    double rate = tn__schedule_rate(o, sums->epoch * per_epoch + at, per_epoch);
+    size_t at = now->images / o->batch;
+    double rate = tn__schedule_rate(o, now->epoch * per_epoch + at, per_epoch);
     double loss = 0;
     t->job.labels = labels;
     tn_status status =
@@ -182,46 +250,48 @@ static tn_status step(trainer *t, epoch_sums *sums, const float *images,
             err, TN_ERROR_NUMERIC,
             "the loss is %g at epoch %zu, step %zu: lower the learning rate "
             "(learning_rate = %g)",
-            loss, sums->epoch + 1, at + 1, o->learning_rate);
-    sums->images += o->batch;
-    sums->loss += loss * (double)o->batch;
+            loss, now->epoch + 1, at + 1, o->learning_rate);
+    now->images += o->batch;
+    now->loss += loss * (double)o->batch;
     for (size_t s = 0; s < o->batch / o->shard; s++)
-        sums->correct += t->job.correct[s];
-    return tn__sgd_step(t->sgd, rate, err);
+        now->correct += t->job.correct[s];
+    t->stepped += o->batch;
+    return tn__optimizer_step(t->optimizer, rate, err);
 }
 
-static tn_status report_progress(const trainer *t, const epoch_sums *sums,
-                                 tn_error *err)
+static tn_status report_progress(const trainer *t, tn_error *err)
 {
     char stage[64];
-    double images = (double)sums->images;
-    snprintf(stage, sizeof stage, "epoch %zu of %zu", sums->epoch + 1,
+    double images = (double)t->now.images;
+    snprintf(stage, sizeof stage, "epoch %zu of %zu", t->now.epoch + 1,
              t->options->epochs);
     tn_progress progress = {
         .stage = stage,
         .done = images,
         .total = (double)(tn__batches_per_epoch(t->batches) * t->options->batch),
         .unit = "images",
-        .loss = sums->loss / images,
-        .accuracy = (double)sums->correct / images,
-        .seconds = tn__seconds() - sums->start};
+        .loss = t->now.loss / images,
+        .accuracy = (double)t->now.correct / images,
+        .seconds = tn__seconds() - t->begun};
     return tn__report(t->observer, &progress, err);
 }
 
-static tn_status run_batches(trainer *t, epoch_sums *sums, tn_error *err)
+static tn_status run_batches(trainer *t, tn_error *err)
 {
     const float *images = NULL;
     const int32_t *labels = NULL;
-    tn_status status = tn__batches_begin(t->batches, sums->epoch, err);
+    size_t first = t->now.images / t->options->batch;
+    t->begun = tn__seconds();
+    tn_status status = tn__batches_begin(t->batches, t->now.epoch, first, err);
     while (!status) {
         status = tn__batches_next(t->batches, &images, &labels, err);
         if (status || !images)
             break;
-        if ((status = step(t, sums, images, labels, err)) == TN_OK)
-            status = report_progress(t, sums, err);
+        if ((status = step(t, images, labels, err)) != TN_OK)
+            break;
+        status = save_when_due(t, report_progress(t, err), err);
     }
-    t->stepping += tn__seconds() - sums->start;
-    t->stepped += sums->images;
+    t->stepping += tn__seconds() - t->begun;
     return status;
 }
 
@@ -259,11 +329,12 @@ static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error 
 
 /* Keeps the model where it is better than all before on the images held out; without
  * any, that of the last epoch. */
-static tn_status keep_best(trainer *t, size_t epoch, tn_error *err)
+static tn_status keep_best(trainer *t, tn_error *err)
 {
     judgement j = {.classes = t->job.classes};
+    tn__state *now = &t->now;
     if (!t->held)
-        return epoch + 1 == t->options->epochs
+        return now->epoch + 1 == t->options->epochs
                    ? tn__engine_store(t->engine, t->result, err)
                    : TN_OK;
     copy_parameters(t->judge, t->engine, t->start->value_count);
@@ -277,33 +348,46 @@ static tn_status keep_best(trainer *t, size_t epoch, tn_error *err)
         return status;
     double accuracy = (double)j.correct / (double)t->held;
     tn__log(t->observer, 1, "epoch %zu of %zu: %.2f %% of the images held out",
-            epoch + 1, t->options->epochs, 100 * accuracy);
-    if (t->report.best_epoch && accuracy <= t->report.holdout_accuracy)
+            now->epoch + 1, t->options->epochs, 100 * accuracy);
+    if (now->best_epoch && accuracy <= now->holdout_accuracy)
         return TN_OK;
-    t->report.best_epoch = epoch + 1;
-    t->report.holdout_accuracy = accuracy;
+    now->best_epoch = now->epoch + 1;
+    now->holdout_accuracy = accuracy;
     return tn__engine_store(t->engine, t->result, err);
 }
 
-static tn_status run_epochs(trainer *t, tn_error *err)
+static tn_status run_epoch(trainer *t, tn_error *err)
 {
-    tn_status status = TN_OK;
-    for (size_t epoch = 0; epoch < t->options->epochs && !status; epoch++) {
-        epoch_sums sums = {.epoch = epoch, .start = tn__seconds()};
-        if ((status = run_batches(t, &sums, err)) != TN_OK)
-            return status;
-        double images = (double)sums.images;
-        t->report.epochs = epoch + 1;
-        t->report.loss = sums.loss / images;
-        t->report.accuracy = (double)sums.correct / images;
-        tn__log(t->observer, 1,
-                "epoch %zu of %zu: loss %.4f, accuracy %.2f %%, %.0f "
-                "images/s",
-                epoch + 1, t->options->epochs, t->report.loss, 100 * t->report.accuracy,
-                images / (tn__seconds() - sums.start));
-        status = keep_best(t, epoch, err);
-    }
-    return status;
+    tn__state *now = &t->now;
+    size_t before = t->stepped;
+    tn_status status = run_batches(t, err);
+    if (status)
+        return status;
+    double images = (double)now->images;
+    now->last_loss = now->loss / images;
+    now->last_accuracy = (double)now->correct / images;
+    tn__log(
+        t->observer, 1, "epoch %zu of %zu: loss %.4f, accuracy %.2f %%, %.0f images/s",
+        now->epoch + 1, t->options->epochs, now->last_loss, 100 * now->last_accuracy,
+        (double)(t->stepped - before) / (tn__seconds() - t->begun));
+    if ((status = keep_best(t, err)) != TN_OK)
+        return status;
+    now->epoch++;
+    now->images = now->correct = 0;
+    now->loss = 0;
+    return save_state(t, err);
+}
+
+static void fill_report(tn_train_report *report, const trainer *t, double begun)
+{
+    *report = (tn_train_report){.epochs = t->now.epoch,
+                                .best_epoch = t->now.best_epoch,
+                                .loss = t->now.last_loss,
+                                .accuracy = t->now.last_accuracy,
+                                .holdout_accuracy = t->now.holdout_accuracy,
+                                .seconds = tn__seconds() - begun};
+    if (t->stepping > 0)
+        report->images_per_second = (double)t->stepped / t->stepping;
 }
 
 static tn_status train(tn_model **out, tn_train_report *report, trainer *t,
@@ -311,17 +395,14 @@ static tn_status train(tn_model **out, tn_train_report *report, trainer *t,
 {
     static const tn_train_options usual = TN_TRAIN_OPTIONS_INIT;
     double begun = tn__seconds();
-    t->report.holdout_accuracy = (double)NAN;
     if (!t->options)
         t->options = &usual;
     tn_status status = set_up(t, err);
-    if (!status)
-        status = run_epochs(t, err);
+    while (!status && t->now.epoch < t->options->epochs)
+        status = run_epoch(t, err);
     if (!status) {
-        t->report.seconds = tn__seconds() - begun;
-        t->report.images_per_second = (double)t->stepped / t->stepping;
         if (report)
-            *report = t->report;
+            fill_report(report, t, begun);
         *out = t->result;
         t->result = NULL;
     }

@@ -16,6 +16,9 @@ static const struct range {
 } ranges[] = {
     {"learning_rate", offsetof(tn_train_options, learning_rate), 0, 1e6, true, false},
     {"momentum", offsetof(tn_train_options, momentum), 0, 1, false, true},
+    {"second_momentum", offsetof(tn_train_options, second_momentum), 0, 1, false, true},
+    {"clip", offsetof(tn_train_options, clip), 0, 1e12, false, false},
+    {"state_minutes", offsetof(tn_train_options, state_minutes), 0, 1e6, false, false},
     {"weight_decay", offsetof(tn_train_options, weight_decay), 0, 1e6, false, false},
     {"warmup_epochs", offsetof(tn_train_options, warmup_epochs), 0, 1e6, false, false},
     {"label_smoothing", offsetof(tn_train_options, label_smoothing), 0, 1, false, true},
@@ -77,6 +80,13 @@ tn_status tn__train_options_check(const tn_train_options *options, tn_error *err
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "warmup_epochs = %g, expected at most epochs = %zu",
                         options->warmup_epochs, options->epochs);
+    if (options->optimizer != TN_OPTIMIZER_SGD &&
+        options->optimizer != TN_OPTIMIZER_ADAMW)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "optimizer = %d is not known",
+                        (int)options->optimizer);
+    if (options->resume && !options->state)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "resume is set, but no state to resume");
     if (options->schedule == TN_SCHEDULE_STEP)
         return check_steps(options, err);
     if (options->schedule != TN_SCHEDULE_CONSTANT &&

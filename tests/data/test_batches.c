@@ -38,7 +38,7 @@ static void run_epoch(float *images, int32_t *labels, tn__batches *b, size_t epo
     const float *x = NULL;
     const int32_t *y = NULL;
     size_t k = 0;
-    assert_ok(tn__batches_begin(b, epoch, err));
+    assert_ok(tn__batches_begin(b, epoch, 0, err));
     while (true) {
         assert_ok(tn__batches_next(b, &x, &y, err));
         if (!x)
@@ -117,7 +117,7 @@ static void augmentation_does_not_depend_on_the_batch(void **state)
     const int32_t *y = NULL;
     run_epoch(a, p, b, 4, 0);
     assert_ok(tn__batches_create(&whole, data, NULL, 0, N, &augment, 3, err));
-    assert_ok(tn__batches_begin(whole, 4, err));
+    assert_ok(tn__batches_begin(whole, 4, 0, err));
     assert_ok(tn__batches_next(whole, &x, &y, err));
     assert_memory_equal(x, a, sizeof a);
     tn__batches_free(b);
@@ -195,7 +195,7 @@ static void a_subset_is_all_there_is(void **state)
     const int32_t *y = NULL;
     assert_ok(tn__batches_create(&b, data, subset, 3, 1, NULL, 1, err));
     bool seen[N + 1] = {false};
-    assert_ok(tn__batches_begin(b, 0, err));
+    assert_ok(tn__batches_begin(b, 0, 0, err));
     for (int k = 0; k < 3; k++) {
         assert_ok(tn__batches_next(b, &x, &y, err));
         seen[find_original(x)] = true;
@@ -214,12 +214,12 @@ static void an_epoch_may_be_left_early(void **state)
     tn__batches *b = make(NULL, 1);
     run_epoch(a, p, b, 7, 0);
     for (int k = 0; k < 20; k++) {
-        assert_ok(tn__batches_begin(b, 3, err));
+        assert_ok(tn__batches_begin(b, 3, 0, err));
         assert_ok(tn__batches_next(b, &x, &y, err));
     }
     run_epoch(c, p, b, 7, 0);
     assert_memory_equal(a, c, sizeof a);
-    assert_ok(tn__batches_begin(b, 3, err));
+    assert_ok(tn__batches_begin(b, 3, 0, err));
     tn__batches_free(b); /* in the middle of making */
 }
 
