@@ -31,7 +31,26 @@ static const struct cli_choice recalibrations[] = {
     {"norm", TN_RECALIBRATE_NORM},           {"repair", TN_RECALIBRATE_REPAIR},
     {"data-free", TN_RECALIBRATE_DATA_FREE}, {NULL, 0}};
 
+static const struct cli_choice refits[] = {
+    {"none", TN_REFIT_NONE}, {"layers", TN_REFIT_LAYERS}, {NULL, 0}};
+static const struct cli_choice refit_goals[] = {
+    {"mean", TN_REFIT_MEAN}, {"spread", TN_REFIT_SPREAD}, {NULL, 0}};
+
 static const struct cli_option options[] = {
+    {.name = "refit",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(refit),
+     .help =
+         "layers: each layer in turn is fitted, by least squares on the calibration "
+         "images, to the mean of what the aligned parents answer",
+     .choices = refits},
+    {.name = "refit-goal",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(refit_goal),
+     .help = "spread: with the standard deviations of the parents, which a mean lacks",
+     .choices = refit_goals},
     {.name = "recalibrate",
      .kind = CLI_CHOICE,
      .recorded = true,

@@ -62,6 +62,19 @@ typedef enum tn_recalibrate {
     TN_RECALIBRATE_DATA_FREE
 } tn_recalibrate;
 
+typedef enum tn_refit {
+    TN_REFIT_NONE,
+    TN_REFIT_LAYERS /* each layer in turn is fitted, by least squares with a ridge, from
+                       what it is fed in the fused network to the mean answers of the
+                       aligned parents: PLeaS, arXiv 2407.02447, in closed form, with
+                       sequential inputs as in Neuron Interpolation, 2507.00037 */
+} tn_refit;
+
+typedef enum tn_refit_goal {
+    TN_REFIT_MEAN,  /* mean of the aligned parents' answers */
+    TN_REFIT_SPREAD /* the same, its standard deviations brought to the parents' */
+} tn_refit_goal;
+
 typedef struct tn_fuse_options {
     tn_support support;
     tn_features features;
@@ -70,6 +83,8 @@ typedef struct tn_fuse_options {
     tn_ot_sinkhorn_options sinkhorn;
     tn_importance importance;
     tn_scaling scaling;
+    tn_refit refit; /* in place of recalibration, unless that is asked for */
+    tn_refit_goal refit_goal;
     tn_recalibrate recalibrate;
     size_t samples;        /* probe images for the support */
     size_t calibration;    /* images for recalibration */
@@ -98,7 +113,7 @@ typedef struct tn_fuse_group {
 typedef struct tn_fuse_report {
     tn_fuse_group *groups;
     size_t group_count;
-    size_t layers_recalibrated;
+    size_t layers_recalibrated, layers_refitted;
     double seconds_statistics, seconds_transport, seconds_recalibrate;
 } tn_fuse_report;
 TN_API void tn_fuse_report_release(tn_fuse_report *report); /* takes NULL */

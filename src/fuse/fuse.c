@@ -165,6 +165,14 @@ static bool is_data_free(const tn__fusion *f)
            (how == TN_RECALIBRATE_AUTO && !f->calibration);
 }
 
+/* Layers that are fitted have the statistics wanted already. */
+static bool wants_recalibration(const tn__fusion *f)
+{
+    tn_recalibrate how = f->options->recalibrate;
+    return how != TN_RECALIBRATE_NONE &&
+           !(how == TN_RECALIBRATE_AUTO && f->options->refit != TN_REFIT_NONE);
+}
+
 /* The weighted mean of the aligned parents; *foresight is filled where it is wanted. */
 static tn_status average_parents(tn_model **out, tn__foresight **foresight,
                                  const tn__fusion *f, tn_error *err)
@@ -227,9 +235,11 @@ tn_status tn__fusion_merge(tn_model **out, tn__fuse_notes *n, const tn__fusion *
     tn_status status = average_parents(&fused, &foresight, f, err);
     double start = tn__seconds();
     size_t *layers = &n->report.layers_recalibrated;
+    if (status == TN_OK && f->options->refit != TN_REFIT_NONE)
+        status = tn__regress(fused, &n->report.layers_refitted, f, err);
     if (status == TN_OK && foresight)
         status = tn__foresight_apply(foresight, fused, layers, err);
-    else if (status == TN_OK && f->options->recalibrate != TN_RECALIBRATE_NONE)
+    else if (status == TN_OK && wants_recalibration(f))
         status = recalibrate(fused, layers, f, err);
     n->report.seconds_recalibrate = tn__seconds() - start;
     if (status == TN_OK)

@@ -53,16 +53,27 @@ static tn_status check_options(const tn_fuse_options *o, size_t count, bool data
     if (!data && (o->recalibrate == TN_RECALIBRATE_NORM ||
                   o->recalibrate == TN_RECALIBRATE_REPAIR))
         return tn__fail(err, TN_ERROR_ARGUMENT, "recalibration from data wants data");
+    if (!data && o->refit != TN_REFIT_NONE)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "refitting layers wants data");
     return TN_OK;
 }
 
 /* --- parents --- */
 
+/* `fold`: the scale of norms moves into the layers before them, so that weights of
+ * different parents can be averaged and fitted. */
 static tn_status parent_create(tn__parent *out, const tn_model *model,
-                               const tn_model *reference, tn_error *err)
+                               const tn_model *reference, bool fold, tn_error *err)
 {
     tn__parent made = {0};
-    tn_status status = tn__match_adopt(&made.model, model, reference, err);
+    tn_model *plain = NULL;
+    tn_status status = tn__match_adopt(&plain, model, reference, err);
+    if (status == TN_OK && fold) {
+        status = tn__norms_fold(&made.model, plain, TN__FOLD_SCALE, err);
+        tn_model_free(plain);
+    } else if (status == TN_OK) {
+        made.model = plain;
+    }
     if (status == TN_OK)
         status = tn__groups_find(&made.groups, made.model, err);
     if (status == TN_OK) {
@@ -107,7 +118,8 @@ static tn_status create_parents(tn__fusion *f, const tn_model *const *models,
             f->options->weights ? f->options->weights[k] : 1.0 / (double)f->count;
         status = check_finite(models[k], err);
         if (status == TN_OK)
-            status = parent_create(&f->parents[k], models[k], graph, err);
+            status = parent_create(&f->parents[k], models[k], graph,
+                                   f->options->refit != TN_REFIT_NONE, err);
     }
     const tn__parent *reference = &f->parents[f->reference];
     for (size_t k = 0; k < f->count && status == TN_OK; k++) {

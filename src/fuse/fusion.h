@@ -179,4 +179,13 @@ tn_status tn__foresight_apply(const tn__foresight *foresight, tn_model *fused,
 tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *fusion,
                             tn_error *err) TN_MUST_USE;
 
+/* --- regress.c ----------------------------------------------------------------------
+ */
+
+/* Fits the layers of `fused` one after another to the mean answers of the aligned
+ * parents on the calibration images, and gives batch norms the statistics found.
+ * Wants data. *layers is the number fitted. */
+tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
+                      tn_error *err) TN_MUST_USE;
+
 #endif

@@ -168,3 +168,19 @@ tn_status tn__layer_scale(tn_model *model, const tn__layer *layer, const double 
     tn__free(bias);
     return status;
 }
+
+tn_status tn__layer_own_bias(tn_model *model, const tn__layer *layer, tn_error *err)
+{
+    const tn__node *node = &model->nodes[layer->node];
+    size_t channels =
+        (size_t)model->values[layer->weight].parameter.shape.dims[layer->axis];
+    if (bias_is_own(model, node, channels))
+        return TN_OK;
+    double *bias = tn__alloc(channels, sizeof *bias);
+    if (!bias)
+        return tn__fail_memory(err, channels * sizeof *bias);
+    bias_read(bias, model, node, channels, 1);
+    tn_status status = bias_write(model, layer, bias, channels, err);
+    tn__free(bias);
+    return status;
+}

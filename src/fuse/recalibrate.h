@@ -39,6 +39,26 @@ bool tn__layer_of(tn__layer *out, const tn_model *model, const tn__links *links,
 tn_status tn__layer_scale(tn_model *model, const tn__layer *layer, const double *scale,
                           const double *shift, tn_error *err) TN_MUST_USE;
 
+/* Whether all four vectors of the norm are parameters that it alone reads. */
+bool tn__norm_is_own(const tn_model *model, const tn__links *links, size_t norm);
+
+typedef enum tn__fold_kind {
+    TN__FOLD_ALL,    /* the norm does nothing; its scale and shift are the layer's */
+    TN__FOLD_COMPAT, /* the same, but divides by sqrt(variance) instead of
+                        sqrt(variance + epsilon), and leaves epsilon to the norm, as
+                        the program of Intra-Fusion's authors does */
+    TN__FOLD_SCALE   /* the norm only shifts; no parameter is added */
+} tn__fold_kind;
+/* A clone whose batch norms behind layers are multiplied into them: the scale of a
+ * layer before a norm is arbitrary. Norms that stand elsewhere stay. */
+tn_status tn__norms_fold(tn_model **out, const tn_model *model, tn__fold_kind kind,
+                         tn_error *err) TN_MUST_USE;
+
+/* Gives the layer a bias of zeros, one number a channel, unless it has one of its own.
+ */
+tn_status tn__layer_own_bias(tn_model *model, const tn__layer *layer,
+                             tn_error *err) TN_MUST_USE;
+
 /* Moments of an operand [N, channels, ...] of the node at hand over all images of a
  * sweep; `shape` is that of its value for any batch. */
 tn_status tn__sweep_moments(tn__moments *out, const tn__sweep_node *at, int operand,

@@ -133,7 +133,8 @@ static tn_status draw_images(pruning *p, const tn_dataset *data, tn_error *err)
 static tn_status prepare(pruning *p, const tn_dataset *data, tn_error *err)
 {
     const tn_prune_options *options = p->options;
-    tn_status status = tn__prune_fold_norms(&p->folded, p->model, options->compat, err);
+    tn__fold_kind kind = options->compat ? TN__FOLD_COMPAT : TN__FOLD_ALL;
+    tn_status status = tn__norms_fold(&p->folded, p->model, kind, err);
     if (status == TN_OK)
         status = tn__groups_find(&p->folded_groups, p->folded, err);
     if (status == TN_OK && p->folded_groups->count != p->groups->count)

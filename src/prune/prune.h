@@ -1,7 +1,6 @@
 /* prune.h - what the files of this room share.
  *
  *     widths       which groups lose how many neurons
- *     fold_norms   batch norms multiplied into the layers before them
  *     features     a neuron as a row of numbers
  *     importance   which neurons stay, by those rows
  *     recovery     which neurons stay, by what can be recovered of the others
@@ -27,15 +26,6 @@ extern const char *const tn__prune_method_names[];
 tn_status tn__prune_widths(size_t *left, double *sparsity, const tn_model *model,
                            const tn__groups *groups, const tn_prune_options *options,
                            tn_error *err) TN_MUST_USE;
-
-/* --- fold_norms.c ----------------------------------------------------------------- */
-
-/* A clone whose batch norms do nothing: their scale is in the layer before them. Norms
- * that stand elsewhere stay. `compat`: divides by sqrt(variance) instead of
- * sqrt(variance + epsilon), and leaves epsilon to the norm, as the authors' program
- * does. */
-tn_status tn__prune_fold_norms(tn_model **out, const tn_model *model, bool compat,
-                               tn_error *err) TN_MUST_USE;
 
 /* --- features.c ------------------------------------------------------------------- */
 

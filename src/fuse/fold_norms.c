@@ -7,9 +7,11 @@
 
 #include "fuse/recalibrate.h"
 #include "ops/batch_norm/batch_norm.h"
-#include "prune/prune.h"
 
-static tn_status fill(tn_model *model, size_t value, double x, tn_error *err)
+/* Element c of the parameter is multiplied by factor[c]; where factor is NULL it
+ * becomes x. */
+static tn_status change(tn_model *model, size_t value, const double *factor, double x,
+                        tn_error *err)
 {
     tn__tensor *tensor = &model->values[value].parameter;
     void *data = NULL;
@@ -19,7 +21,7 @@ static tn_status fill(tn_model *model, size_t value, double x, tn_error *err)
     if (status == TN_OK)
         status = tn__tensor_write(&wide, &data, err);
     for (size_t i = 0; status == TN_OK && i < tn__tensor_count(&wide); i++)
-        ((double *)data)[i] = x;
+        ((double *)data)[i] = factor ? factor[i] * tn__tensor_get_f64(tensor, i) : x;
     if (status == TN_OK)
         status = tn__tensor_convert(&made, &wide, tensor->dtype, err);
     tn__tensor_release(&wide);
@@ -30,9 +32,10 @@ static tn_status fill(tn_model *model, size_t value, double x, tn_error *err)
     return TN_OK;
 }
 
-static tn_status fold(tn_model *model, const tn__layer *layer, bool compat,
+static tn_status fold(tn_model *model, const tn__layer *layer, tn__fold_kind kind,
                       tn_error *err)
 {
+    bool compat = kind == TN__FOLD_COMPAT;
     const tn__node *norm = &model->nodes[layer->norm];
     const size_t *in = norm->inputs;
     double epsilon = (double)tn__node_float(norm, "epsilon", 1e-5f);
@@ -46,20 +49,24 @@ static tn_status fold(tn_model *model, const tn__layer *layer, bool compat,
             at[k] = tn__tensor_get_f64(&model->values[in[k]].parameter, c);
         double variance = at[TN__BN_VARIANCE] + (compat ? 0 : epsilon);
         scale[c] = variance > 0 ? at[TN__BN_SCALE] / sqrt(variance) : 0;
-        shift[c] = at[TN__BN_BIAS] - at[TN__BN_MEAN] * scale[c];
+        if (kind != TN__FOLD_SCALE)
+            shift[c] = at[TN__BN_BIAS] - at[TN__BN_MEAN] * scale[c];
     }
     tn_status status = tn__layer_scale(model, layer, scale, shift, err);
-    tn__free(scale);
     const double idle[5] = {
         [TN__BN_SCALE] = 1, [TN__BN_VARIANCE] = compat ? 1 : 1 - epsilon};
     in = model->nodes[layer->norm].inputs;
-    for (size_t k = 1; k < 5 && status == TN_OK; k++)
-        status = fill(model, in[k], idle[k], err);
+    for (size_t k = 1; k < 5 && status == TN_OK; k++) {
+        if (kind != TN__FOLD_SCALE || k == TN__BN_SCALE || k == TN__BN_VARIANCE)
+            status = change(model, in[k], NULL, idle[k], err);
+        else if (k == TN__BN_MEAN)
+            status = change(model, in[k], scale, 0, err);
+    }
+    tn__free(scale);
     return status;
 }
 
-/* Whether all vectors of the norm are parameters that it alone reads. */
-static bool owns_vectors(const tn_model *model, const tn__links *links, size_t norm)
+bool tn__norm_is_own(const tn_model *model, const tn__links *links, size_t norm)
 {
     const tn__node *node = &model->nodes[norm];
     for (size_t k = 1; k < 5; k++) {
@@ -71,8 +78,8 @@ static bool owns_vectors(const tn_model *model, const tn__links *links, size_t n
     return true;
 }
 
-tn_status tn__prune_fold_norms(tn_model **out, const tn_model *model, bool compat,
-                               tn_error *err)
+tn_status tn__norms_fold(tn_model **out, const tn_model *model, tn__fold_kind kind,
+                         tn_error *err)
 {
     tn_model *made = NULL;
     tn__links links = {0};
@@ -82,8 +89,8 @@ tn_status tn__prune_fold_norms(tn_model **out, const tn_model *model, bool compa
     for (size_t n = 0; n < model->node_count && status == TN_OK; n++) {
         tn__layer layer;
         if (tn__layer_of(&layer, model, &links, n) && layer.norm != TN__NONE &&
-            owns_vectors(model, &links, layer.norm))
-            status = fold(made, &layer, compat, err);
+            tn__norm_is_own(model, &links, layer.norm))
+            status = fold(made, &layer, kind, err);
     }
     tn__links_release(&links);
     if (status == TN_OK)

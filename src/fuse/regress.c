@@ -1,0 +1,267 @@
+/* regress.c - layers of the fused network fitted one after another to the mean of the
+ * aligned parents' answers.
+ *
+ * One sweep over the calibration images, no labels, no gradients. Each layer is a ridge
+ * regression from what the fused network really feeds it (everything before it is
+ * fitted already) to what the parents, aligned and averaged, answer there: PLeaS
+ * (arXiv 2407.02447) in closed form, with the sequential inputs of Neuron
+ * Interpolation (arXiv 2507.00037). On a residual stream the goal is the sum, so each
+ * branch makes up for the error that the stream carries. The ridge is towards the
+ * average of the parents' weights and is chosen by a fifth of the images kept aside.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "fuse/regress.h"
+#include "ops/batch_norm/batch_norm.h"
+#include "stats/ridge.h"
+
+#define HELD_OUT 5       /* every fifth image chooses the ridge */
+#define RIDGE_START 1e-2 /* relative to the mean diagonal */
+#define RIDGE_MIN 1e-5
+#define RIDGE_MAX 10.0
+
+typedef struct run {
+    const tn__fusion *f;
+    tn_model *model;
+    tn__engine *engine;
+    tn__fitted *list;
+    size_t count, layers;
+} run;
+
+/* --- one layer --- */
+
+typedef enum part { FITTED, HELD } part;
+
+/* Rows of the shard's images of that part, in the block. */
+static size_t fill_block(tn__ridge *ridge, const run *r, const tn__fitted *at,
+                         const tn__sweep_node *node, size_t shard, part which)
+{
+    const tn__patches *p = &at->patches;
+    size_t images = 0, width = ridge->d + ridge->o, rows = 0;
+    const float *x = tn__sweep_data(node, 0, shard, &images);
+    size_t first = shard * tn__engine_shard(r->engine);
+    for (size_t i = 0; i < images; i++) {
+        size_t image = first + i;
+        if ((image % HELD_OUT == HELD_OUT - 1) != (which == HELD))
+            continue;
+        float *row = ridge->block + rows * width;
+        tn__fitted_goal(row + p->width, width, at, image);
+        for (size_t k = 0; k < at->sampled; k++, row += width)
+            tn__patches_row(
+                row, p, x + i * p->inputs * p->area_in,
+                tn__patches_position(p, at->sampled, image, k, r->f->options->seed));
+        rows += at->sampled;
+    }
+    return rows;
+}
+
+static tn_status add_part(tn__ridge *ridge, const run *r, const tn__fitted *at,
+                          const tn__sweep_node *node, part which, tn_error *err)
+{
+    tn_status status = TN_OK;
+    for (size_t s = 0; s < node->shards && status == TN_OK; s++) {
+        size_t rows = fill_block(ridge, r, at, node, s, which);
+        status = tn__ridge_add(ridge, rows, err);
+    }
+    return status;
+}
+
+typedef struct fit {
+    run *r;
+    tn__fitted *at;
+    const tn__sweep_node *node;
+    tn__ridge sums;
+    double *start; /* [d, o]: weights before */
+    double *w;     /* [d, o] */
+    bool shifts;   /* a bias or a norm takes up the mean */
+} fit;
+
+static double *constant_of(const fit *t)
+{
+    return t->shifts ? t->at->constant : NULL;
+}
+
+static tn_status solve(fit *t, double lambda, tn_error *err)
+{
+    memcpy(t->w, t->start, t->sums.d * t->sums.o * sizeof *t->w);
+    return tn__ridge_solve(t->w, constant_of(t), &t->sums, lambda, err);
+}
+
+/* What the solution for lambda misses on the images kept aside. */
+static tn_status miss(double *out, fit *t, double lambda, tn_error *err)
+{
+    tn_status status = solve(t, lambda, err);
+    *out = 0;
+    for (size_t s = 0; s < t->node->shards && status == TN_OK; s++) {
+        double missed = 0;
+        size_t rows = fill_block(&t->sums, t->r, t->at, t->node, s, HELD);
+        status = tn__ridge_residual(&missed, &t->sums, t->w, constant_of(t), rows, err);
+        *out += missed;
+    }
+    return status;
+}
+
+/* Walks from RIDGE_START by factors of ten, up and then down, while it gets better. */
+static tn_status choose_ridge(double *lambda, fit *t, tn_error *err)
+{
+    double best = RIDGE_START, least = 0;
+    tn_status status = miss(&least, t, best, err);
+    bool moved = false;
+    for (int way = 0; way < 2 && !moved && status == TN_OK; way++) {
+        double factor = way == 0 ? 10 : 0.1, at = best * factor;
+        for (; at <= RIDGE_MAX && at >= RIDGE_MIN && status == TN_OK; at *= factor) {
+            double found = 0;
+            status = miss(&found, t, at, err);
+            if (status != TN_OK || !(found < least))
+                break;
+            least = found;
+            best = at;
+            moved = true;
+        }
+    }
+    *lambda = best;
+    return status;
+}
+
+static tn_status fit_sums(fit *t, tn_error *err)
+{
+    double lambda = 0;
+    tn_status status = add_part(&t->sums, t->r, t->at, t->node, FITTED, err);
+    if (status == TN_OK)
+        status = choose_ridge(&lambda, t, err);
+    if (status == TN_OK)
+        status = add_part(&t->sums, t->r, t->at, t->node, HELD, err);
+    return status == TN_OK ? solve(t, lambda, err) : status;
+}
+
+static tn_status fit_layer(run *r, tn__fitted *at, const tn__sweep_node *node,
+                           tn_error *err)
+{
+    const tn__patches *p = &at->patches;
+    const tn__node *n = &r->model->nodes[node->node];
+    float *weight = tn__engine_parameter(r->engine, at->layer.weight), *bias = NULL;
+    if (!weight || !tn__sweep_data(node, 0, 0, NULL))
+        return TN_OK;
+    if (n->input_count > 2 && n->inputs[2] != TN__NONE)
+        bias = tn__engine_parameter(r->engine, n->inputs[2]);
+    fit t = {.r = r, .at = at, .node = node};
+    t.shifts = bias || at->layer.norm != TN__NONE;
+    t.start = tn__alloc(p->width, 2 * p->outputs * sizeof *t.start);
+    if (!t.start)
+        return tn__fail_memory(err, p->width * 2 * p->outputs * sizeof *t.start);
+    t.w = t.start + p->width * p->outputs;
+    for (size_t i = 0; i < p->width; i++)
+        for (size_t o = 0; o < p->outputs; o++)
+            t.start[i * p->outputs + o] = (double)weight[tn__patches_weight(p, o, i)];
+    tn_status status =
+        tn__ridge_create(&t.sums, p->width, p->outputs,
+                         tn__engine_shard(r->engine) * at->sampled, r->f->workers, err);
+    if (status == TN_OK)
+        status = fit_sums(&t, err);
+    for (size_t o = 0; o < p->outputs && status == TN_OK; o++) {
+        for (size_t i = 0; i < p->width; i++)
+            weight[tn__patches_weight(p, o, i)] = (float)t.w[i * p->outputs + o];
+        if (bias) {
+            bias[o] = (float)at->constant[o];
+            at->constant[o] = 0;
+        }
+    }
+    tn__ridge_release(&t.sums);
+    tn__free(t.start);
+    tn__engine_touch(r->engine);
+    r->layers++;
+    return status;
+}
+
+/* --- norms --- */
+
+/* A norm behind a fitted layer adds the constant and does nothing else, but has the
+ * statistics of its input, as a norm should. Any other keeps scale and shift. */
+static tn_status set_norm(run *r, const tn__fitted *at, const tn__sweep_node *node,
+                          tn_error *err)
+{
+    const tn__node *n = &r->model->nodes[node->node];
+    const tn__shapes *shapes = &r->f->parents[r->f->reference].groups->shapes;
+    double epsilon = (double)tn__node_float(n, "epsilon", TN__BN_EPSILON);
+    float *of[5] = {0};
+    tn__moments found = {0};
+    for (size_t k = TN__BN_SCALE; k <= TN__BN_VARIANCE; k++)
+        if (!(of[k] = tn__engine_parameter(r->engine, n->inputs[k])))
+            return TN_OK;
+    tn_status status = tn__sweep_moments(&found, node, 0, &shapes->shape[n->inputs[0]],
+                                         r->f->workers, err);
+    for (size_t c = 0; status == TN_OK && c < found.channels; c++) {
+        double mean = found.mean[c], variance = tn__moments_variance(&found, c);
+        of[TN__BN_MEAN][c] = (float)mean;
+        of[TN__BN_VARIANCE][c] = (float)variance;
+        if (!at)
+            continue;
+        of[TN__BN_SCALE][c] = (float)sqrt(variance + epsilon);
+        of[TN__BN_BIAS][c] = (float)(mean + at->constant[c]);
+    }
+    tn__moments_release(&found);
+    tn__engine_touch(r->engine);
+    return status;
+}
+
+/* --- the sweep --- */
+
+static tn_status before(void *user, const tn__sweep_node *node, tn_error *err)
+{
+    run *r = user;
+    const tn__fitted *behind = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->list[i].layer.node == node->node)
+            return fit_layer(r, &r->list[i], node, err);
+        if (r->list[i].layer.norm == node->node)
+            behind = &r->list[i];
+    }
+    if (tn__node_is_norm(&r->model->nodes[node->node]))
+        return set_norm(r, behind, node, err);
+    return TN_OK;
+}
+
+/* Takes down the other operands of sums. */
+static tn_status after(void *user, const tn__sweep_node *node, tn_error *err)
+{
+    (void)err;
+    run *r = user;
+    size_t value = r->model->nodes[node->node].outputs[0];
+    for (size_t i = 0; i < r->count; i++) {
+        tn__fitted *at = &r->list[i];
+        size_t o = at->patches.outputs, area = at->patches.area_out, image = 0;
+        for (size_t s = 0; at->other == value && s < node->shards; s++) {
+            size_t images = 0;
+            const float *x = tn__sweep_data(node, TN__OUT(0), s, &images);
+            for (size_t k = 0; k < images; k++, image++)
+                tn__fitted_sample(at->present + image * at->sampled * o, at,
+                                  x + k * o * area, o, image, r->f->options->seed);
+        }
+    }
+    return TN_OK;
+}
+
+tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
+                      tn_error *err)
+{
+    run r = {.f = fusion, .model = fused};
+    tn__sweep callbacks = {before, after, &r};
+    tn__engine_options options = {.workers = fusion->workers};
+    tn_status status = tn__fitted_find(&r.list, &r.count, fused, fusion, err);
+    for (size_t i = 0; i < r.count && status == TN_OK; i++)
+        if (r.list[i].layer.norm == TN__NONE)
+            status = tn__layer_own_bias(fused, &r.list[i].layer, err);
+    if (status == TN_OK)
+        status = tn__engine_create(&r.engine, fused, &options, err);
+    if (status == TN_OK)
+        status = tn__engine_sweep(r.engine, fusion->calibration,
+                                  fusion->calibration_count, &callbacks, err);
+    if (status == TN_OK)
+        status = tn__engine_store(r.engine, fused, err);
+    if (status == TN_OK)
+        *layers = r.layers;
+    tn__engine_free(r.engine);
+    tn__fitted_free(r.list, r.count);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* ridge.h - least squares with a ridge, from rows that are streamed.
+ *
+ * With rows x [d] and answers y [o], weights w [d, o] and a constant c [o]:
+ *
+ *     min  sum |x w + c - y|^2 / rows  +  lambda |w - w0|^2
+ *     w = w0 + (G + lambda I)^-1 (D - G w0),   G = E[x x^T],  D = E[x y^T]
+ *
+ * centred where there is a constant. lambda is relative to the mean diagonal of G. Rows
+ * are f32, sums double; blocks of columns are summed by different workers, so results
+ * do not depend on their number.
+ */
+#ifndef TN_STATS_RIDGE_H
+#define TN_STATS_RIDGE_H
+
+#include "base/threads.h"
+
+typedef struct tn__ridge {
+    size_t d, o;
+    size_t capacity; /* rows of the block */
+    double rows;
+    float *block; /* [capacity, d + o]: x, then y; the caller fills it */
+    float *shift; /* [d + o] */
+    double *first, *second;
+    float *product;
+    tn__workers *workers; /* borrowed */
+} tn__ridge;
+
+tn_status tn__ridge_create(tn__ridge *out, size_t d, size_t o, size_t capacity,
+                           tn__workers *workers, tn_error *err) TN_MUST_USE;
+void tn__ridge_release(tn__ridge *ridge);
+
+/* Adds the first `rows` rows of the block, which is overwritten. */
+tn_status tn__ridge_add(tn__ridge *ridge, size_t rows, tn_error *err) TN_MUST_USE;
+/* w [d, o] holds w0 and becomes the solution; constant [o], or NULL: none.
+ * Cost d^3 / 3 + d^2 o. TN_ERROR_NUMERIC where G + lambda cannot be factored. */
+tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *ridge,
+                          double lambda, tn_error *err) TN_MUST_USE;
+/* Sum over the first `rows` rows of the block of |x w + constant - y|^2. The block is
+ * overwritten. */
+tn_status tn__ridge_residual(double *out, tn__ridge *ridge, const double *w,
+                             const double *constant, size_t rows,
+                             tn_error *err) TN_MUST_USE;
+
+#endif
