@@ -56,6 +56,8 @@ static int check_usage(const struct cli_fuse_args *args)
                          base->count);
     if (fuse->sinkhorn.relaxation > 0 && fuse->solver != TN_SOLVER_SINKHORN)
         return cli_usage(base->command, "--unbalanced wants --solver sinkhorn");
+    if (fuse->refit != TN_REFIT_NONE && !base->data)
+        return cli_usage(base->command, "--refit layers wants --data SPEC");
     if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
         return cli_usage(base->command, "--support activations wants --data SPEC");
     return CLI_DONE;
@@ -128,7 +130,8 @@ static tn_status compare_steps(struct fuse_job *job, tn_error *err)
     tn_model *model = NULL;
     tn_status status = TN_OK;
     options.recalibrate = TN_RECALIBRATE_NONE;
-    if (job->report.layers_recalibrated > 0) {
+    options.refit = TN_REFIT_NONE;
+    if (job->report.layers_recalibrated + job->report.layers_refitted > 0) {
         status = make(&model, job, UNCALIBRATED, aligned ? "fused" : "plain average",
                       &options, err);
         if (status == TN_OK)
@@ -163,6 +166,8 @@ static tn_status check(struct fuse_job *job, tn_error *err)
 static const char *result_label(const struct fuse_job *job)
 {
     bool recalibrated = job->report.layers_recalibrated > 0;
+    if (job->report.layers_refitted > 0)
+        return job->args->fuse.align ? "fused, refitted" : "plain average, refitted";
     if (job->args->fuse.align)
         return recalibrated ? "fused, recalibrated" : "fused";
     return recalibrated ? "plain average, recalibrated" : "plain average";
@@ -227,6 +232,8 @@ static int show_json(const struct fuse_job *job)
                           cli_fuse_checks_json(&job->checks, &job->report));
     cJSON_AddNumberToObject(json, "layers_recalibrated",
                             (double)job->report.layers_recalibrated);
+    cJSON_AddNumberToObject(json, "layers_refitted",
+                            (double)job->report.layers_refitted);
     cJSON_AddNumberToObject(seconds, "statistics", job->report.seconds_statistics);
     cJSON_AddNumberToObject(seconds, "transport", job->report.seconds_transport);
     cJSON_AddNumberToObject(seconds, "recalibrate", job->report.seconds_recalibrate);

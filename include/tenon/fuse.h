@@ -154,7 +154,7 @@ typedef struct tn_fuse_mixtures {
  * one parent that is the aligned parent alone, which must be as good as the parent
  * where maps are permutations; along a line between two of them it tells the barrier
  * (Frankle et al., "Linear mode connectivity", ICML 2020). options->weights is not
- * used. Other arguments as tn_fuse(). */
+ * used, and layers are not refitted. Other arguments as tn_fuse(). */
 TN_API TN_MUST_USE tn_status tn_fuse_mix(const tn_fuse_mixtures *mixtures,
                                          const tn_model *const *models, size_t count,
                                          const tn_dataset *data,

@@ -35,6 +35,7 @@ tn_status tn_fuse_mix(const tn_fuse_mixtures *mixtures, const tn_model *const *m
     tn__fusion f = {0};
     tn__fuse_notes notes = {0};
     own.weights = NULL;
+    own.refit = TN_REFIT_NONE;
     tn_status status = tn__fusion_create(&f, models, count, data, &own, err);
     if (status != TN_OK)
         return status;

@@ -17,7 +17,7 @@
 #include "stats/ridge.h"
 
 #define HELD_OUT 5       /* every fifth image chooses the ridge */
-#define RIDGE_START 1e-2 /* relative to the mean diagonal */
+#define RIDGE_START 1e-2 /* relative to the mean diagonal; of the first layer */
 #define RIDGE_MIN 1e-5
 #define RIDGE_MAX 10.0
 
@@ -27,6 +27,7 @@ typedef struct run {
     tn__engine *engine;
     tn__fitted *list;
     size_t count, layers;
+    double ridge; /* of the layer before */
 } run;
 
 /* --- one layer --- */
@@ -102,10 +103,11 @@ static tn_status miss(double *out, fit *t, double lambda, tn_error *err)
     return status;
 }
 
-/* Walks from RIDGE_START by factors of ten, up and then down, while it gets better. */
-static tn_status choose_ridge(double *lambda, fit *t, tn_error *err)
+/* Walks by factors of ten, up and then down, while it gets better. Layers need much the
+ * same ridge, so the walk starts from that of the layer before. */
+static tn_status choose_ridge(fit *t, tn_error *err)
 {
-    double best = RIDGE_START, least = 0;
+    double best = t->r->ridge, least = 0;
     tn_status status = miss(&least, t, best, err);
     bool moved = false;
     for (int way = 0; way < 2 && !moved && status == TN_OK; way++) {
@@ -120,19 +122,18 @@ static tn_status choose_ridge(double *lambda, fit *t, tn_error *err)
             moved = true;
         }
     }
-    *lambda = best;
+    t->r->ridge = best;
     return status;
 }
 
 static tn_status fit_sums(fit *t, tn_error *err)
 {
-    double lambda = 0;
     tn_status status = add_part(&t->sums, t->r, t->at, t->node, FITTED, err);
     if (status == TN_OK)
-        status = choose_ridge(&lambda, t, err);
+        status = choose_ridge(t, err);
     if (status == TN_OK)
         status = add_part(&t->sums, t->r, t->at, t->node, HELD, err);
-    return status == TN_OK ? solve(t, lambda, err) : status;
+    return status == TN_OK ? solve(t, t->r->ridge, err) : status;
 }
 
 static tn_status fit_layer(run *r, tn__fitted *at, const tn__sweep_node *node,
@@ -245,7 +246,7 @@ static tn_status after(void *user, const tn__sweep_node *node, tn_error *err)
 tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
                       tn_error *err)
 {
-    run r = {.f = fusion, .model = fused};
+    run r = {.f = fusion, .model = fused, .ridge = RIDGE_START};
     tn__sweep callbacks = {before, after, &r};
     tn__engine_options options = {.workers = fusion->workers};
     tn_status status = tn__fitted_find(&r.list, &r.count, fused, fusion, err);
