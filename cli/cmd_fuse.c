@@ -48,6 +48,9 @@ static int check_usage(const struct cli_fuse_args *args)
     if (args->weights.count > 0 && args->weights.count != base->count)
         return cli_usage(base->command, "--weights has %zu numbers for %zu models",
                          args->weights.count, base->count);
+    if (fuse->width > (double)base->count)
+        return cli_usage(base->command, "--width is %g for %zu models", fuse->width,
+                         base->count);
     if (fuse->reference >= base->count)
         return cli_usage(base->command, "--reference is %zu, the models are 0 to %zu",
                          fuse->reference, base->count - 1);
@@ -142,6 +145,7 @@ static tn_status compare_steps(struct fuse_job *job, tn_error *err)
     if (status != TN_OK || !aligned)
         return status;
     options.align = false;
+    options.width = 1;
     status = make(&model, job, AVERAGE, "plain average", &options, err);
     if (status == TN_ERROR_MISMATCH) {
         cli_note(&job->args->base, "no plain average: %s", err->message);

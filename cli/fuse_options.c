@@ -73,6 +73,16 @@ static const struct cli_option options[] = {
      .help =
          "the model, counted from 0, whose order and number of neurons the result has",
      .max = CLI_WEIGHTS_MAX},
+    {.name = "width",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(width),
+     .value = "X",
+     .help =
+         "multiply-accumulates of the result in those of one model: from 1 to the "
+         "number of models. Above 1 the neurons whose merging costs most stay apart",
+     .min = 1,
+     .max = CLI_WEIGHTS_MAX},
     {.name = "plain",
      .kind = CLI_CLEAR,
      .recorded = true,

@@ -91,13 +91,19 @@ typedef struct tn_fuse_options {
     const double *weights; /* [models], sum 1; NULL: equal */
     size_t reference;      /* the model whose coordinates and widths the result has */
     bool align;            /* false: the plain average, for comparison */
+    double width;          /* from 1 to the number of models: multiply-accumulates of
+                              the result, those of one parent being 1 and zeros between
+                              the parents not counted. Above 1 the neurons whose merging
+                              costs most stay apart (PLeaS: Nasery et al. 2024, arXiv
+                              2407.02447); with as many as models the result is the mean
+                              of their outputs */
     uint64_t seed;         /* which images are drawn */
     size_t threads;        /* 0: one for each processor */
 } tn_fuse_options;
 #define TN_FUSE_OPTIONS_INIT                                                           \
     {                                                                                  \
         .metric = TN_OT_SQUARED_EUCLIDEAN, .sinkhorn = TN_OT_SINKHORN_OPTIONS_INIT,    \
-        .samples = 200, .calibration = 1000, .align = true, .seed = 1                  \
+        .samples = 200, .calibration = 1000, .align = true, .width = 1, .seed = 1      \
     }
 
 /* What happened to one group for one parent. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fuse/fusion.h"
+#include "fuse/partial.h"
 
 static const tn_fuse_options defaults = TN_FUSE_OPTIONS_INIT;
 
@@ -235,11 +236,13 @@ tn_status tn__fusion_merge(tn_model **out, tn__fuse_notes *n, const tn__fusion *
     tn_status status = average_parents(&fused, &foresight, f, err);
     double start = tn__seconds();
     size_t *layers = &n->report.layers_recalibrated;
-    if (status == TN_OK && f->options->refit != TN_REFIT_NONE)
+    /* Side by side nothing is averaged, and all is what it was. */
+    bool apart = f->options->width > 1 && f->options->width >= (double)(f->count - 1);
+    if (status == TN_OK && !apart && f->options->refit != TN_REFIT_NONE)
         status = tn__regress(fused, &n->report.layers_refitted, f, err);
     if (status == TN_OK && foresight)
         status = tn__foresight_apply(foresight, fused, layers, err);
-    else if (status == TN_OK && wants_recalibration(f))
+    else if (status == TN_OK && !apart && wants_recalibration(f))
         status = recalibrate(fused, layers, f, err);
     n->report.seconds_recalibrate = tn__seconds() - start;
     if (status == TN_OK)
@@ -266,6 +269,8 @@ tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const 
     status = tn__fuse_notes_create(&n, &f, err);
     if (status == TN_OK && f.options->align)
         status = tn__fusion_align(&f, &n, TN__NONE, observer, err);
+    if (status == TN_OK && f.options->width > 1)
+        status = tn__partial_widen(&f, f.options->width, err);
     if (status == TN_OK)
         status = tn__fusion_merge(&fused, &n, &f, err);
     if (status == TN_OK) {

@@ -48,6 +48,10 @@ static tn_status check_options(const tn_fuse_options *o, size_t count, bool data
     }
     if (o->weights && !(fabs(sum - 1) <= 1e-6))
         return tn__fail(err, TN_ERROR_ARGUMENT, "weights sum to %g, wanted 1", sum);
+    if (!(o->width >= 1 && o->width <= (double)count))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "width is %g, wanted from 1 to the %zu models", o->width,
+                        count);
     if (!data && o->align && o->support == TN_SUPPORT_ACTIVATIONS)
         return tn__fail(err, TN_ERROR_ARGUMENT, "support by activations wants data");
     if (!data && (o->recalibrate == TN_RECALIBRATE_NORM ||
