@@ -35,6 +35,7 @@ struct prune_job {
     tn_prune_report report;
     tn_prune_plan *plan; /* of --plan */
     cJSON *record;       /* its options: the texts of args point here */
+    cJSON *widths;       /* of layers; goes into --json */
 };
 
 static double now(void)
@@ -64,13 +65,15 @@ static int take_plan(struct prune_job *job)
 static int check_usage(struct cli_prune_args *args)
 {
     const struct cli_args *base = &args->base;
-    bool budget = args->prune.max_params || args->prune.max_macs;
+    bool budget =
+        args->prune.max_params || args->prune.max_macs || args->prune.max_latency > 0;
     if (args->plan && (args->prune.sparsity >= 0 || budget))
-        return cli_usage(base->command, "--plan says how much: leave --sparsity, "
-                                        "--max-params and --max-macs out");
-    if (args->prune.sparsity < 0 && !budget && !args->plan)
         return cli_usage(base->command,
-                         "how much? --sparsity S, --max-params N or --max-macs N");
+                         "--plan says how much: leave --sparsity and budgets out");
+    if (args->prune.sparsity < 0 && !budget && !args->plan && !args->prune.keep)
+        return cli_usage(base->command,
+                         "how much? --sparsity S, --max-params N, --max-macs N, "
+                         "--max-latency MS or --keep NAME=N");
     if (args->prune.compat && args->prune.method != TN_PRUNE_INTRA_FUSION)
         return cli_usage(base->command, "--compat wants --method intra-fusion");
     args->prune.sparsity = fmax(args->prune.sparsity, 0);
@@ -106,15 +109,31 @@ static tn_status score(struct prune_job *job, size_t row, const tn_model *model,
     return status;
 }
 
+/* "NAME=N,..." of what was pruned; the caller frees. */
+static char *widths_text(const tn_prune_report *report)
+{
+    size_t size = 1, used = 0;
+    for (size_t i = 0; i < report->group_count; i++)
+        size += strlen(report->groups[i].name) + CLI_NUMBER_TEXT;
+    char *text = cli_alloc(size, 1);
+    for (size_t i = 0; i < report->group_count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%zu", i ? "," : "",
+                                 report->groups[i].name, report->groups[i].left);
+    return text;
+}
+
+/* Deletion to the same widths. */
 static tn_status make_deleted(struct prune_job *job, tn_error *err)
 {
-    tn_prune_options options = job->args->prune;
+    char *keep = widths_text(&job->report);
+    tn_prune_options options = TN_PRUNE_OPTIONS_INIT;
     tn_model *model = NULL;
-    options.plan = NULL;
+    options.groups = "";
+    options.keep = keep;
+    options.threads = job->args->base.threads;
     options.method = TN_PRUNE_DELETE;
     options.importance = TN_PRUNE_IMPORTANCE_L1;
     options.repair = TN_PRUNE_REPAIR_NONE;
-    options.compat = false;
     job->rows[DELETED] = cli_score_named("deleted, no repair", NULL);
     double start = now();
     tn_status status =
@@ -123,6 +142,7 @@ static tn_status make_deleted(struct prune_job *job, tn_error *err)
     if (status == TN_OK)
         status = score(job, DELETED, model, err);
     job->has_deleted = status == TN_OK;
+    free(keep);
     tn_model_free(model);
     return status;
 }
@@ -137,6 +157,51 @@ static tn_status write_plan(const struct prune_job *job, tn_error *err)
         tn_prune_plan_save(job->report.plan, job->args->plan_out, note, &options, err);
     cJSON_free(note);
     cJSON_Delete(record);
+    return status;
+}
+
+static int add_layer(void *user, const char *text, const char *json)
+{
+    (void)text;
+    cJSON *node = cJSON_Parse(json);
+    const char *type =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(node, "type"));
+    if (type && (!strncmp(type, "Conv", 4) || !strcmp(type, "Gemm")))
+        cJSON_AddItemToArray(user, node);
+    else
+        cJSON_Delete(node);
+    return 0;
+}
+
+/* The channels that each layer gives, before and after. */
+static tn_status list_widths(struct prune_job *job, const tn_model *pruned,
+                             tn_error *err)
+{
+    const tn_model *models[] = {job->model, pruned};
+    cJSON *layers[] = {cJSON_CreateArray(), cJSON_CreateArray()};
+    tn_status status = TN_OK;
+    job->widths = cJSON_CreateArray();
+    for (size_t k = 0; k < 2 && status == TN_OK; k++)
+        status = tn_model_list_nodes(models[k], add_layer, layers[k], err);
+    const cJSON *after = layers[1]->child, *before = NULL;
+    cJSON_ArrayForEach(before, layers[0])
+    {
+        cJSON *item = cJSON_CreateObject();
+        const char *const names[] = {"before", "after"};
+        const cJSON *const nodes[] = {before, after};
+        cJSON_AddStringToObject(
+            item, "name",
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(before, "name")));
+        for (size_t k = 0; k < 2; k++) {
+            const cJSON *shape = cJSON_GetObjectItemCaseSensitive(nodes[k], "shape");
+            cJSON_AddNumberToObject(item, names[k],
+                                    cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 1)));
+        }
+        cJSON_AddItemToArray(job->widths, item);
+        after = after ? after->next : NULL;
+    }
+    cJSON_Delete(layers[0]);
+    cJSON_Delete(layers[1]);
     return status;
 }
 
@@ -160,6 +225,8 @@ static tn_status work(struct prune_job *job, tn_error *err)
         status = cli_model_write(pruned, base, base->output, &before, 1, err);
     if (status == TN_OK && job->args->plan_out)
         status = write_plan(job, err);
+    if (status == TN_OK && base->json)
+        status = list_widths(job, pruned, err);
     if (status == TN_OK)
         status = score(job, PRUNED, pruned, err);
     if (status == TN_OK && job->eval_data) {
@@ -227,6 +294,7 @@ static int show_json(const struct prune_job *job)
     }
     if (job->data)
         cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
+    cJSON_AddItemToObject(json, "widths", job->widths);
     cJSON_AddItemToObject(json, "groups", groups_json(report));
     return cli_json_print(json);
 }

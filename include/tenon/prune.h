@@ -59,6 +59,16 @@ typedef enum tn_prune_repair {                       /* of statistics */
                                                        re-estimated */
 } tn_prune_repair;
 
+typedef enum tn_prune_allocation { /* which groups lose more than others */
+                                   TN_PRUNE_ALLOCATE_EVEN, /* all the same share */
+                                   TN_PRUNE_ALLOCATE_RANK, /* neurons of all groups in
+                                                              one order, by their scores
+                                                              over the group's mean */
+                                   TN_PRUNE_ALLOCATE_ERROR /* greedily where the error
+                                                              of recovery grows least,
+                                                              for what is saved */
+} tn_prune_allocation;
+
 /* What a pruning did: groups, neurons that stayed, maps of the others, and where the
  * images came from. Refitted weights and statistics are not in it: they are computed
  * again, from the same images, so that the same model, plan and images give the same
@@ -68,22 +78,33 @@ typedef struct tn_prune_plan tn_prune_plan;
 typedef struct tn_prune_options {
     const tn_prune_plan *plan; /* borrowed; where not NULL all else but `threads` is
                                   as the plan says */
-    double sparsity; /* share of the neurons of each group to remove, in [0, 1) */
+    double sparsity; /* share of the neurons of each group (uneven: of all of them) to
+                        remove, in [0, 1) */
     uint64_t max_params, max_macs; /* where not 0: sparsity is raised until they hold */
+    double max_latency; /* the same, in milliseconds for one image on one thread,
+                           measured: not deterministic. The report has the widths, and a
+                           plan repeats them */
+    tn_prune_allocation allocate;
     tn_prune_method method;
     tn_prune_importance importance;
     tn_prune_repair repair;
     bool compat;        /* Intra-Fusion with its authors' scales and costs */
     const char *groups; /* "inner" (not on a residual stream), "all", or names of
                            groups, separated by commas */
-    size_t round_to;    /* neurons that stay are rounded up to a multiple */
-    size_t samples;     /* images that statistics are taken from */
+    const char *keep; /* "NAME=N,...": so many of these groups stay, exactly; or NULL */
+    const char
+        *exclude;     /* nodes that give as many channels as before, by name; or NULL */
+    double min_share; /* stays of each group at least; 0: none, and an eighth where
+                         shares are uneven */
+    size_t round_to;  /* neurons that stay are rounded up to a multiple; 0: to 8 in
+                         groups that keep 64 or more */
+    size_t samples;   /* images that statistics are taken from */
     uint64_t seed;
     size_t threads; /* 0: one for each processor */
 } tn_prune_options;
 #define TN_PRUNE_OPTIONS_INIT                                                          \
     {                                                                                  \
-        .groups = "inner", .round_to = 1, .samples = 256, .seed = 1                    \
+        .groups = "inner", .samples = 256, .seed = 1                                   \
     }
 
 typedef struct tn_prune_group {
@@ -95,7 +116,7 @@ typedef struct tn_prune_group {
 typedef struct tn_prune_report {
     tn_prune_group *groups; /* those that lost neurons */
     size_t group_count;
-    double sparsity;        /* of these groups, as asked for or as a budget needed */
+    double sparsity;        /* as asked for or as a budget needed */
     tn_prune_method method; /* that was taken */
     double error; /* mean squared change of the outputs on the images, relative to their
                      variance; NaN where there were no images */

@@ -27,8 +27,8 @@ static int compare(const void *left, const void *right)
     return a->neuron < b->neuron ? -1 : a->neuron > b->neuron;
 }
 
-static tn_status keep_most(bool *kept, const double *score, size_t n, size_t left,
-                           tn_error *err)
+tn_status tn__prune_keep(bool *kept, const double *score, size_t n, size_t left,
+                         tn_error *err)
 {
     scored *list = tn__alloc(n, sizeof *list);
     if (!list)
@@ -72,16 +72,14 @@ static double distance_of(const tn__features *f, size_t i)
     return total;
 }
 
-tn_status tn__prune_rank(bool *kept, const tn__features *features, size_t left,
-                         tn_prune_importance importance, uint64_t seed, tn_error *err)
+void tn__prune_scores(double *score, const tn__features *features,
+                      tn_prune_importance importance, uint64_t seed)
 {
     const tn__features *f = features;
-    double *score = tn__alloc(f->neurons, sizeof *score);
     tn__rng rng;
-    if (!score)
-        return tn__fail_memory(err, f->neurons * sizeof *score);
     tn__rng_seed(&rng, seed, 0);
     for (size_t i = 0; i < f->neurons; i++) {
+        score[i] = 0;
         if (importance == TN_PRUNE_IMPORTANCE_RANDOM)
             score[i] = tn__rng_uniform(&rng);
         else if (importance == TN_PRUNE_IMPORTANCE_MEDIAN)
@@ -91,20 +89,15 @@ tn_status tn__prune_rank(bool *kept, const tn__features *features, size_t left,
                 score[i] += norm_of(f->rows + i * f->width + f->first[b],
                                     f->first[b + 1] - f->first[b], importance);
     }
-    tn_status status = keep_most(kept, score, f->neurons, left, err);
-    tn__free(score);
-    return status;
 }
 
-tn_status tn__prune_rank_norm(bool *kept, const tn_model *model,
-                              const tn__groups *groups, size_t group, size_t left,
-                              tn_error *err)
+tn_status tn__prune_scores_norm(double *score, const tn_model *model,
+                                const tn__groups *groups, size_t group, tn_error *err)
 {
     const tn__group *g = &groups->list[group];
     size_t found = 0;
-    double *score = tn__alloc(g->neurons, sizeof *score);
-    if (!score)
-        return tn__fail_memory(err, g->neurons * sizeof *score);
+    for (size_t i = 0; i < g->neurons; i++)
+        score[i] = 0;
     for (size_t n = 0; n < model->node_count; n++) {
         if (!tn__node_is_norm(&model->nodes[n]))
             continue;
@@ -119,11 +112,9 @@ tn_status tn__prune_rank_norm(bool *kept, const tn_model *model,
                     &model->values[scale].parameter, entry->index[k]));
         }
     }
-    tn_status status =
-        found ? keep_most(kept, score, g->neurons, left, err)
-              : tn__fail(err, TN_ERROR_ARGUMENT,
-                         "no batch norm carries group '%s': its scale says nothing",
-                         g->name);
-    tn__free(score);
-    return status;
+    if (found)
+        return TN_OK;
+    return tn__fail(err, TN_ERROR_ARGUMENT,
+                    "no batch norm carries group '%s': its scale says nothing",
+                    g->name);
 }

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 void tn__plan_groups_free(tn__plan_group *groups, size_t count)
 {
     for (size_t i = 0; groups && i < count; i++) {

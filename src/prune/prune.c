@@ -23,6 +23,7 @@ typedef struct pruning {
     const tn_prune_options *options;
     const tn_model *model;
     tn__groups *groups;
+    tn__limits limits;
     size_t *left; /* [groups] */
     double sparsity;
     tn_model *folded;
@@ -79,9 +80,14 @@ static tn_status check_options(const tn_prune_options *options, tn_error *err)
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "sparsity is %g, expected 0 or more and less than 1",
                         options->sparsity);
-    if (options->samples == 0 || options->round_to == 0)
-        return tn__fail(err, TN_ERROR_ARGUMENT, "%s is 0, expected at least 1",
-                        options->samples ? "round_to" : "samples");
+    if (options->samples == 0)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "samples is 0, expected at least 1");
+    if (!(options->min_share >= 0 && options->min_share <= 1) ||
+        !(options->max_latency >= 0))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "min_share is %g and max_latency %g, expected a share and "
+                        "milliseconds",
+                        options->min_share, options->max_latency);
     if (options->compat && options->method != TN_PRUNE_INTRA_FUSION)
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "compat wants the method to be intra-fusion");
@@ -101,6 +107,7 @@ static bool wants_images(const tn_prune_options *options)
     return !options->compat &&
            (options->method == TN_PRUNE_AUTO || options->method == TN_PRUNE_REFIT ||
             options->importance == TN_PRUNE_IMPORTANCE_ERROR ||
+            options->allocate == TN_PRUNE_ALLOCATE_ERROR ||
             options->repair != TN_PRUNE_REPAIR_NONE);
 }
 
@@ -159,6 +166,7 @@ static void pruning_release(pruning *p)
     tn__groups_free(p->folded_groups);
     tn_model_free(p->folded);
     tn__workers_free(p->workers);
+    tn__limits_release(&p->limits);
     tn__free(p->left);
     tn__free(p->images);
 }
@@ -166,28 +174,53 @@ static void pruning_release(pruning *p)
 /* --- which neurons stay ------------------------------------------------------------
  */
 
-static tn_status rank_group(bool *kept, const pruning *p, const attempt *a, size_t g,
-                            tn_error *err)
+/* What the neurons of a group are worth by the weights; where recovery is asked, l1
+ * stands in. */
+static tn_status score_group(double *score, const pruning *p, size_t g,
+                             tn_prune_importance by, tn_error *err)
 {
     tn__features features = {0};
-    tn_prune_importance by = a->importance == TN_PRUNE_IMPORTANCE_ERROR
-                                 ? TN_PRUNE_IMPORTANCE_L1
-                                 : a->importance;
     if (by == TN_PRUNE_IMPORTANCE_NORM)
-        return tn__prune_rank_norm(kept, p->model, p->groups, g, p->left[g], err);
+        return tn__prune_scores_norm(score, p->model, p->groups, g, err);
+    if (by == TN_PRUNE_IMPORTANCE_ERROR || by == TN_PRUNE_IMPORTANCE_AUTO)
+        by = TN_PRUNE_IMPORTANCE_L1;
     tn_status status =
         tn__features_create(&features, p->folded, p->folded_groups, g, false, err);
     if (status == TN_OK)
-        status =
-            tn__prune_rank(kept, &features, p->left[g], by, p->options->seed + g, err);
+        tn__prune_scores(score, &features, by, p->options->seed + g);
     tn__features_release(&features);
     return status;
+}
+
+static tn_status rank_group(bool *kept, const pruning *p, const attempt *a, size_t g,
+                            tn_error *err)
+{
+    size_t n = p->groups->list[g].neurons;
+    double *score = tn__alloc(n, sizeof *score);
+    if (!score)
+        return tn__fail_memory(err, n * sizeof *score);
+    tn_status status = score_group(score, p, g, a->importance, err);
+    if (status == TN_OK)
+        status = tn__prune_keep(kept, score, n, p->left[g], err);
+    tn__free(score);
+    return status;
+}
+
+static tn__recovery recovery_of(const pruning *p, const tn_model *probe)
+{
+    return (tn__recovery){.probe = probe,
+                          .folded = p->folded,
+                          .groups = p->folded_groups,
+                          .images = p->images,
+                          .n = p->image_count,
+                          .workers = p->workers};
 }
 
 static tn_status choose(attempt *a, const pruning *p, const tn_model *probe,
                         tn_error *err)
 {
     size_t count = p->groups->count;
+    tn__recovery how = recovery_of(p, probe);
     bool *done = tn__alloc(count, sizeof *done);
     a->kept = tn__alloc(count, sizeof *a->kept);
     tn_status status = done && a->kept ? TN_OK : tn__fail_memory(err, count);
@@ -199,9 +232,7 @@ static tn_status choose(attempt *a, const pruning *p, const tn_model *probe,
             status = tn__fail_memory(err, p->groups->list[g].neurons);
     }
     if (status == TN_OK && a->importance == TN_PRUNE_IMPORTANCE_ERROR)
-        status = tn__prune_recover(a->kept, done, p->left, probe, p->folded,
-                                   p->folded_groups, p->images, p->image_count,
-                                   p->workers, err);
+        status = tn__prune_recover(a->kept, done, p->left, &how, err);
     for (size_t g = 0; g < count && status == TN_OK; g++)
         if (a->kept[g] && !done[g])
             status = rank_group(a->kept[g], p, a, g, err);
@@ -587,17 +618,127 @@ static tn_status take_options(tn_prune_options *out, const tn_prune_options *opt
     return TN_OK;
 }
 
+static bool asks_for_less(const tn_prune_options *options)
+{
+    return options->sparsity > 0 || options->max_params || options->max_macs ||
+           options->max_latency > 0 || options->keep;
+}
+
+/* loss[g] by the scores of its neurons: over their mean, or over their sum. */
+static tn_status lose_scores(double *loss, const pruning *p, size_t g, bool sum,
+                             tn_error *err)
+{
+    size_t n = p->groups->list[g].neurons;
+    double unit = 0, *score = tn__alloc(n, sizeof *score);
+    if (!score)
+        return tn__fail_memory(err, n * sizeof *score);
+    tn_status status = score_group(score, p, g, p->options->importance, err);
+    for (size_t i = 0; i < n && status == TN_OK; i++)
+        unit += sum ? score[i] : score[i] / (double)n;
+    if (status == TN_OK)
+        status = tn__prune_losses(loss, score, n, unit, err);
+    tn__free(score);
+    return status;
+}
+
+/* loss[g] of the groups that may lose neurons; done [groups] is scratch. */
+static tn_status find_losses(double **loss, bool *done, const pruning *p, tn_error *err)
+{
+    bool by_error = p->options->allocate == TN_PRUNE_ALLOCATE_ERROR;
+    tn_model *probe = NULL;
+    tn_status status = TN_OK;
+    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
+        if (p->limits.least[g] == p->limits.most[g])
+            continue;
+        loss[g] = tn__alloc(p->groups->list[g].neurons + 1, sizeof **loss);
+        if (!loss[g])
+            status = tn__fail_memory(err, p->groups->list[g].neurons * sizeof **loss);
+    }
+    if (status == TN_OK && by_error)
+        status = make_probe(&probe, p->model, p, err);
+    tn__recovery how = recovery_of(p, probe);
+    if (status == TN_OK && by_error)
+        status = tn__prune_curves(loss, done, &how, err);
+    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++)
+        if (loss[g] && !done[g])
+            status = lose_scores(loss[g], p, g, by_error, err);
+    tn_model_free(probe);
+    return status;
+}
+
+static tn_status order_removals(tn__removals *out, const pruning *p,
+                                const tn__sizing *how, tn_error *err)
+{
+    size_t count = p->groups->count;
+    double **loss = tn__alloc(count, sizeof *loss);
+    double *saving = tn__alloc(count, sizeof *saving);
+    bool *done = tn__alloc(count, sizeof *done);
+    tn_status status = loss && saving && done
+                           ? find_losses(loss, done, p, err)
+                           : tn__fail_memory(err, count * sizeof *saving);
+    if (status == TN_OK && p->options->allocate == TN_PRUNE_ALLOCATE_ERROR)
+        status = tn__prune_savings(saving, how, err);
+    for (size_t g = 0; saving && g < count; g++)
+        if (p->options->allocate == TN_PRUNE_ALLOCATE_RANK)
+            saving[g] = 1;
+    if (status == TN_OK)
+        status = tn__prune_allocate(out, loss, saving, &p->limits, count, err);
+    for (size_t g = 0; loss && g < count; g++)
+        tn__free(loss[g]);
+    tn__free(loss);
+    tn__free(saving);
+    tn__free(done);
+    return status;
+}
+
 static tn_status find_widths(pruning *p, tn_error *err)
 {
     const tn_prune_plan *plan = p->options->plan;
+    tn__removals order = {0};
+    tn__sizing how = {.model = p->model,
+                      .groups = p->groups,
+                      .limits = &p->limits,
+                      .options = p->options};
+    tn_status status = TN_OK;
+    if (plan) {
+        p->sparsity = plan->sparsity;
+        return tn__plan_widths(p->left, plan, p->model, p->groups, err);
+    }
+    if (p->options->allocate != TN_PRUNE_ALLOCATE_EVEN) {
+        status = order_removals(&order, p, &how, err);
+        how.order = &order;
+    }
+    if (status == TN_OK)
+        status = tn__prune_widths(p->left, &p->sparsity, &how, err);
+    tn__removals_release(&order);
+    return status;
+}
+
+/* Groups, limits and widths; images and what is made ready where there is something to
+ * do. */
+static tn_status begin(pruning *p, const tn_dataset *data, tn_error *err)
+{
+    const tn_prune_options *options = p->options;
+    bool late = !options->plan && options->allocate != TN_PRUNE_ALLOCATE_EVEN;
+    tn_status status = tn__groups_find(&p->groups, p->model, err);
+    if (status == TN_OK && !options->plan)
+        status = tn__limits_create(&p->limits, p->model, p->groups, options, err);
+    if (status != TN_OK)
+        return status;
     p->left = tn__alloc(p->groups->count, sizeof *p->left);
     if (!p->left)
         return tn__fail_memory(err, p->groups->count * sizeof *p->left);
-    if (!plan)
-        return tn__prune_widths(p->left, &p->sparsity, p->model, p->groups, p->options,
-                                err);
-    p->sparsity = plan->sparsity;
-    return tn__plan_widths(p->left, plan, p->model, p->groups, err);
+    for (size_t g = 0; g < p->groups->count; g++)
+        p->left[g] = p->groups->list[g].neurons;
+    if (!options->plan && !asks_for_less(options))
+        return TN_OK;
+    if (!late)
+        status = find_widths(p, err);
+    if (status == TN_OK && (late || !nothing_to_do(p)))
+        status = prepare(p, data, err);
+    if (status == TN_OK && late)
+        status = find_widths(p, err);
+    return status;
 }
 
 tn_status tn_prune(tn_model **out, tn_prune_report *report, const tn_model *model,
@@ -609,17 +750,12 @@ tn_status tn_prune(tn_model **out, tn_prune_report *report, const tn_model *mode
     attempt best = {.error = (double)NAN};
     tn_status status = take_options(&asked, options, data, err);
     if (status == TN_OK)
-        status = tn__groups_find(&p.groups, model, err);
-    if (status == TN_OK)
-        status = find_widths(&p, err);
-    if (status == TN_OK && nothing_to_do(&p)) {
+        status = begin(&p, data, err);
+    if (status == TN_OK && nothing_to_do(&p))
         status = tn__model_clone(&best.model, model, err);
-    } else if (status == TN_OK) {
-        status = prepare(&p, data, err);
-        if (status == TN_OK)
-            status = asked.plan ? try_plan(&best, &p, asked.plan, observer, err)
-                                : try_asked(&best, &p, observer, err);
-    }
+    else if (status == TN_OK)
+        status = asked.plan ? try_plan(&best, &p, asked.plan, observer, err)
+                            : try_asked(&best, &p, observer, err);
     if (status == TN_OK && report)
         status = fill_report(report, &p, &best, data, err);
     if (status == TN_OK) {

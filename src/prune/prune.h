@@ -1,6 +1,8 @@
 /* prune.h - what the files of this room share.
  *
- *     widths       which groups lose how many neurons
+ *     limits       which groups may lose neurons, and how many
+ *     allocate     the order in which they do, where shares are uneven
+ *     widths       how many stay of each, within budgets
  *     features     a neuron as a row of numbers
  *     importance   which neurons stay, by those rows
  *     recovery     which neurons stay, by what can be recovered of the others
@@ -20,12 +22,56 @@
 /* By number; ends at NULL. */
 extern const char *const tn__prune_method_names[];
 
+/* --- limits.c --------------------------------------------------------------------- */
+
+/* By group. Those that are not chosen keep all: least = most = neurons. */
+typedef struct tn__limits {
+    bool *chosen;
+    size_t *least, *most; /* neurons that stay */
+} tn__limits;
+tn_status tn__limits_create(tn__limits *out, const tn_model *model,
+                            const tn__groups *groups, const tn_prune_options *options,
+                            tn_error *err) TN_MUST_USE;
+void tn__limits_release(tn__limits *limits);
+
 /* --- widths.c --------------------------------------------------------------------- */
 
-/* left [groups]: neurons that stay of each; all of those not named by the options. */
-tn_status tn__prune_widths(size_t *left, double *sparsity, const tn_model *model,
-                           const tn__groups *groups, const tn_prune_options *options,
+/* The order in which neurons are removed, but for which they are. */
+typedef struct tn__removals {
+    size_t *group; /* [count]: the next is of this group */
+    size_t count;
+} tn__removals;
+
+typedef struct tn__sizing {
+    const tn_model *model;
+    const tn__groups *groups;
+    const tn__limits *limits;
+    const tn__removals *order; /* NULL: even shares */
+    const tn_prune_options *options;
+} tn__sizing;
+/* left [groups]: neurons that stay of each. */
+tn_status tn__prune_widths(size_t *left, double *sparsity, const tn__sizing *how,
                            tn_error *err) TN_MUST_USE;
+/* What the network costs at these widths; *out (may be NULL) is one of them, the first
+ * neurons of each group. */
+tn_status tn__widths_cost(tn_model **out, tn_model_info *info, const size_t *left,
+                          const tn_model *model, const tn__groups *groups,
+                          tn_error *err) TN_MUST_USE;
+
+/* --- allocate.c ------------------------------------------------------------------- */
+
+/* loss[g] [neurons + 1]: what removing k of the neurons loses; changed. saving
+ * [groups]: what one neuron less saves. */
+tn_status tn__prune_allocate(tn__removals *out, double *const *loss,
+                             const double *saving, const tn__limits *limits,
+                             size_t groups, tn_error *err) TN_MUST_USE;
+/* saving [groups]: parameters, multiply-accumulates or, without a budget, neurons. */
+tn_status tn__prune_savings(double *saving, const tn__sizing *how,
+                            tn_error *err) TN_MUST_USE;
+/* loss [n + 1]: the k smallest of score [n], summed and divided by `unit`. */
+tn_status tn__prune_losses(double *loss, const double *score, size_t n, double unit,
+                           tn_error *err) TN_MUST_USE;
+void tn__removals_release(tn__removals *removals);
 
 /* --- features.c ------------------------------------------------------------------- */
 
@@ -46,25 +92,36 @@ void tn__features_normalise(tn__features *features);
 
 /* --- importance.c ----------------------------------------------------------------- */
 
-/* kept [features->neurons]: the `left` most important; equal ones by smaller index. */
-tn_status tn__prune_rank(bool *kept, const tn__features *features, size_t left,
-                         tn_prune_importance importance, uint64_t seed,
-                         tn_error *err) TN_MUST_USE;
+/* score [features->neurons]: what each is worth by its weights. */
+void tn__prune_scores(double *score, const tn__features *features,
+                      tn_prune_importance importance, uint64_t seed);
 /* The same by the scales of batch norms that carry the group. TN_ERROR_ARGUMENT where
  * there are none. */
-tn_status tn__prune_rank_norm(bool *kept, const tn_model *model,
-                              const tn__groups *groups, size_t group, size_t left,
-                              tn_error *err) TN_MUST_USE;
+tn_status tn__prune_scores_norm(double *score, const tn_model *model,
+                                const tn__groups *groups, size_t group,
+                                tn_error *err) TN_MUST_USE;
+/* kept [n]: the `left` of the highest scores; equal ones by smaller index. */
+tn_status tn__prune_keep(bool *kept, const double *score, size_t n, size_t left,
+                         tn_error *err) TN_MUST_USE;
 
 /* --- recovery.c ------------------------------------------------------------------- */
 
-/* kept[g] of every group with left[g] < neurons, from the answers of `probe` to the
- * images; *done[g] is false where no reader of the group can be watched. `folded` gives
- * the weights of the readers. */
+typedef struct tn__recovery {
+    const tn_model *probe;  /* answers the images */
+    const tn_model *folded; /* gives the weights of the readers */
+    const tn__groups *groups;
+    const float *images; /* [n, input] */
+    size_t n;
+    tn__workers *workers;
+} tn__recovery;
+/* kept[g] of every group with left[g] < neurons; *done[g] is false where no reader of
+ * the group can be watched. */
 tn_status tn__prune_recover(bool *const *kept, bool *done, const size_t *left,
-                            const tn_model *probe, const tn_model *folded,
-                            const tn__groups *groups, const float *images, size_t n,
-                            tn__workers *workers, tn_error *err) TN_MUST_USE;
+                            const tn__recovery *how, tn_error *err) TN_MUST_USE;
+/* curve[g] [neurons + 1], of groups where it is not NULL: the share of the variance of
+ * the readers' answers that is lost when k neurons are removed. O(neurons^3) each. */
+tn_status tn__prune_curves(double *const *curve, bool *done, const tn__recovery *how,
+                           tn_error *err) TN_MUST_USE;
 
 /* --- absorb.c --------------------------------------------------------------------- */
 

@@ -147,10 +147,9 @@ done:
     return status;
 }
 
-static tn_status measure(readers *all, const tn_model *probe, const tn__groups *groups,
-                         const float *images, size_t n, tn__workers *workers,
-                         tn_error *err)
+static tn_status measure(readers *all, const tn__recovery *how, tn_error *err)
 {
+    const tn__groups *groups = how->groups;
     tn__engine *engine = NULL;
     tn__pair *pairs = tn__alloc(all->count, sizeof *pairs);
     tn__comoments *found = tn__alloc(all->count, sizeof *found);
@@ -168,10 +167,11 @@ static tn_status measure(readers *all, const tn_model *probe, const tn__groups *
                               .b_extent = all->list[i].extent};
     }
     tn__engine_options options = {
-        .workers = workers, .keep = all->keep, .keep_count = all->count};
-    status = tn__engine_create(&engine, probe, &options, err);
+        .workers = how->workers, .keep = all->keep, .keep_count = all->count};
+    status = tn__engine_create(&engine, how->probe, &options, err);
     if (status == TN_OK)
-        status = tn__stats_pairs(found, &engine, 1, pairs, all->count, images, n, err);
+        status = tn__stats_pairs(found, &engine, 1, pairs, all->count, how->images,
+                                 how->n, err);
     for (size_t i = 0; i < all->count && status == TN_OK; i++)
         status = set_covariance(&all->list[i], groups->list[all->list[i].group].neurons,
                                 &found[i], err);
@@ -213,10 +213,12 @@ static void keep_one(reader *a, size_t n, size_t j, double floor, double *column
             a->r[k * n + l] -= column[k] * row[l];
 }
 
-/* readers [count] are those of one group. */
-static tn_status choose(bool *kept, reader *list, size_t count, size_t n, size_t left,
-                        tn_error *err)
+/* readers [count] are those of one group. curve [n + 1] (may be NULL): what is lost
+ * when k of the n are removed. */
+static tn_status choose(bool *kept, double *curve, reader *list, size_t count, size_t n,
+                        size_t left, tn_error *err)
 {
+    double error = 1;
     double *memory = tn__alloc(2 * n + count, sizeof *memory);
     if (!memory)
         return tn__fail_memory(err, (2 * n + count) * sizeof *memory);
@@ -241,6 +243,9 @@ static tn_status choose(bool *kept, reader *list, size_t count, size_t n, size_t
         if (best == TN__NONE)
             break;
         kept[best] = true;
+        if (curve)
+            curve[n - step] = TN__MAX(error, 0);
+        error -= most / (double)count;
         for (size_t a = 0; a < count; a++)
             keep_one(&list[a], n, best, floor[a], memory);
     }
@@ -248,25 +253,66 @@ static tn_status choose(bool *kept, reader *list, size_t count, size_t n, size_t
     return TN_OK;
 }
 
+static tn_status prepare(readers *all, const size_t *left, const tn__recovery *how,
+                         tn_error *err)
+{
+    tn_status status = find_readers(all, left, how->folded, how->groups, err);
+    if (status == TN_OK && all->count > 0)
+        status = measure(all, how, err);
+    for (size_t i = 0; i < all->count && status == TN_OK; i++)
+        status = set_product(&all->list[i], how->folded, how->groups, err);
+    return status;
+}
+
+/* The end of the run of readers of one group that begins at `first`. */
+static size_t run_end(const readers *all, size_t first)
+{
+    size_t next = first;
+    while (next < all->count && all->list[next].group == all->list[first].group)
+        next++;
+    return next;
+}
+
 tn_status tn__prune_recover(bool *const *kept, bool *done, const size_t *left,
-                            const tn_model *probe, const tn_model *folded,
-                            const tn__groups *groups, const float *images, size_t n,
-                            tn__workers *workers, tn_error *err)
+                            const tn__recovery *how, tn_error *err)
 {
     readers all = {0};
-    tn_status status = find_readers(&all, left, folded, groups, err);
-    if (status == TN_OK && all.count > 0)
-        status = measure(&all, probe, groups, images, n, workers, err);
-    for (size_t i = 0; i < all.count && status == TN_OK; i++)
-        status = set_product(&all.list[i], folded, groups, err);
+    tn_status status = prepare(&all, left, how, err);
     for (size_t i = 0, next; i < all.count && status == TN_OK; i = next) {
         size_t g = all.list[i].group;
-        for (next = i; next < all.count && all.list[next].group == g;)
-            next++;
-        status = choose(kept[g], &all.list[i], next - i, groups->list[g].neurons,
-                        left[g], err);
+        next = run_end(&all, i);
+        status = choose(kept[g], NULL, &all.list[i], next - i,
+                        how->groups->list[g].neurons, left[g], err);
         done[g] = true;
     }
     readers_release(&all);
+    return status;
+}
+
+tn_status tn__prune_curves(double *const *curve, bool *done, const tn__recovery *how,
+                           tn_error *err)
+{
+    const tn__groups *groups = how->groups;
+    readers all = {0};
+    size_t *left = tn__alloc(groups->count, sizeof *left), most = 0;
+    for (size_t g = 0; left && g < groups->count; g++) {
+        left[g] = groups->list[g].neurons - (curve[g] != NULL);
+        most = TN__MAX(most, groups->list[g].neurons);
+    }
+    bool *kept = tn__alloc(most, sizeof *kept);
+    tn_status status =
+        left && kept ? TN_OK : tn__fail_memory(err, groups->count * sizeof *left);
+    if (status == TN_OK)
+        status = prepare(&all, left, how, err);
+    for (size_t i = 0, next; i < all.count && status == TN_OK; i = next) {
+        size_t g = all.list[i].group, n = groups->list[g].neurons;
+        next = run_end(&all, i);
+        status = choose(kept, curve[g], &all.list[i], next - i, n, n, err);
+        curve[g][0] = 0;
+        done[g] = true;
+    }
+    readers_release(&all);
+    tn__free(left);
+    tn__free(kept);
     return status;
 }

@@ -1,93 +1,82 @@
-/* widths.c - which groups lose neurons, and how many.
+/* widths.c - how many neurons of each group stay.
  *
- * Every chosen group loses the same share. Where a budget is given, the share is
- * raised, by bisection on the cost of the graph alone, until it holds.
+ * Every chosen group loses the same share, or groups lose neurons in a given order.
+ * Where a budget is given, the share is raised, by bisection, until it holds;
+ * parameters and multiply-accumulates by the graph alone, latency by measurement: what
+ * is found then is of this machine and this moment.
  */
 #include <math.h>
 #include <string.h>
 
 #include "neurons/resize_groups.h"
 #include "prune/prune.h"
+#include "tenon/eval.h"
 
 #define SPARSITY_MAX 0.98
 #define BISECTIONS 12
-#define LEFT_MIN 2 /* a group is of two neurons or more */
+#define TIMED_BISECTIONS 7
+#define TIMED_RUNS 7
+#define TIMED_ROUNDS 2 /* the quicker one counts: what else runs only slows */
+#define ROUND_AUTO 8   /* see docs/results/intrafusion.md */
+#define ROUND_AUTO_FROM 64
 
-/* Whether an addition of two activations lies on the group: a residual stream. */
-static bool on_stream(const tn_model *model, const tn__group *group)
+/* Up to a multiple of round_to, where 0 is 8 for groups that keep 64 or more. */
+static size_t rounded(size_t left, size_t round_to)
 {
-    for (size_t n = 0; n < model->node_count; n++) {
-        const tn__node *node = &model->nodes[n];
-        if (strcmp(node->type, "Add") || node->input_count != 2 ||
-            tn__value_is_parameter(&model->values[node->inputs[0]]) ||
-            tn__value_is_parameter(&model->values[node->inputs[1]]))
-            continue;
-        for (size_t e = 0; e < group->entry_count; e++)
-            if (group->entries[e].value == node->outputs[0])
-                return true;
-    }
-    return false;
+    if (round_to == 0)
+        round_to = left >= ROUND_AUTO_FROM ? ROUND_AUTO : 1;
+    return (left + round_to - 1) / round_to * round_to;
 }
 
-/* Marks the group called text[0..length). */
-static bool mark_name(bool *chosen, const tn__groups *groups, const char *text,
-                      size_t length)
+/* floor(n (1 - s)) as the reference has it. */
+static void set_even(size_t *left, const tn__sizing *how, double sparsity)
 {
-    for (size_t g = 0; g < groups->count; g++)
-        if (strlen(groups->list[g].name) == length &&
-            !strncmp(groups->list[g].name, text, length))
-            return chosen[g] = true;
-    return false;
-}
-
-static tn_status choose(bool *chosen, const tn_model *model, const tn__groups *groups,
-                        const char *names, tn_error *err)
-{
-    bool all = !names || !strcmp(names, "all");
-    if (all || !strcmp(names, "inner")) {
-        for (size_t g = 0; g < groups->count; g++)
-            chosen[g] = all || !on_stream(model, &groups->list[g]);
-        return TN_OK;
-    }
-    while (*names) {
-        size_t length = strcspn(names, ",");
-        if (!mark_name(chosen, groups, names, length))
-            return tn__fail(err, TN_ERROR_ARGUMENT, "no group is called '%.*s'",
-                            (int)TN__MIN(length, 200), names);
-        names += length + (names[length] == ',');
-    }
-    return TN_OK;
-}
-
-/* floor(n (1 - s)) as the reference has it, up to a multiple of `round_to`. */
-static size_t width_of(size_t neurons, double sparsity, size_t round_to)
-{
-    size_t left = (size_t)floor((double)neurons * (1 - sparsity) + 1e-9);
-    left = TN__MAX(left, LEFT_MIN);
-    if (round_to > 1)
-        left = (left + round_to - 1) / round_to * round_to;
-    return TN__MIN(left, neurons);
-}
-
-static void set_widths(size_t *left, const tn__groups *groups, const bool *chosen,
-                       double sparsity, size_t round_to)
-{
-    for (size_t g = 0; g < groups->count; g++) {
-        size_t neurons = groups->list[g].neurons;
-        left[g] = chosen[g] ? width_of(neurons, sparsity, round_to) : neurons;
+    for (size_t g = 0; g < how->groups->count; g++) {
+        size_t neurons = how->groups->list[g].neurons;
+        left[g] = (size_t)floor((double)neurons * (1 - sparsity) + 1e-9);
     }
 }
 
-/* Whether the graph with these widths is within the budgets. */
-static tn_status fits(bool *out, const tn_model *model, const tn__groups *groups,
-                      const size_t *left, const tn_prune_options *options,
-                      tn_error *err)
+static void set_ordered(size_t *left, const tn__sizing *how, double sparsity)
+{
+    size_t total = 0, gone = 0;
+    for (size_t g = 0; g < how->groups->count; g++) {
+        left[g] = how->limits->most[g];
+        if (how->limits->chosen[g]) {
+            total += how->groups->list[g].neurons;
+            gone += how->groups->list[g].neurons - left[g];
+        }
+    }
+    size_t goal = (size_t)floor(sparsity * (double)total + 1e-9);
+    for (size_t i = 0; i < how->order->count && gone < goal; i++, gone++)
+        left[how->order->group[i]]--;
+}
+
+static void set_widths(size_t *left, const tn__sizing *how, double sparsity)
+{
+    if (how->order)
+        set_ordered(left, how, sparsity);
+    else
+        set_even(left, how, sparsity);
+    for (size_t g = 0; g < how->groups->count; g++) {
+        size_t least = how->limits->least[g], most = how->limits->most[g];
+        left[g] = TN__MAX(left[g], least);
+        if (least < most)
+            left[g] = rounded(left[g], how->options->round_to);
+        left[g] = TN__MIN(left[g], most);
+    }
+}
+
+tn_status tn__widths_cost(tn_model **out, tn_model_info *info, const size_t *left,
+                          const tn_model *model, const tn__groups *groups,
+                          tn_error *err)
 {
     tn_model *graph = NULL;
-    tn_model_info info;
     bool **kept = tn__alloc(groups->count, sizeof *kept);
     tn_status status = kept ? TN_OK : tn__fail_memory(err, groups->count);
     for (size_t g = 0; g < groups->count && status == TN_OK; g++) {
+        if (left[g] == groups->list[g].neurons)
+            continue;
         kept[g] = tn__alloc(groups->list[g].neurons, sizeof **kept);
         if (!kept[g])
             status = tn__fail_memory(err, groups->list[g].neurons);
@@ -97,10 +86,11 @@ static tn_status fits(bool *out, const tn_model *model, const tn__groups *groups
     if (status == TN_OK)
         status = tn__resize(&graph, model, groups, (const uint8_t *const *)kept, err);
     if (status == TN_OK)
-        status = tn_model_info_get(&info, graph, err);
-    if (status == TN_OK)
-        *out = (!options->max_params || info.parameters <= options->max_params) &&
-               (!options->max_macs || info.macs <= options->max_macs);
+        status = tn_model_info_get(info, graph, err);
+    if (status == TN_OK && out) {
+        *out = graph;
+        graph = NULL;
+    }
     for (size_t g = 0; kept && g < groups->count; g++)
         tn__free(kept[g]);
     tn__free(kept);
@@ -108,48 +98,73 @@ static tn_status fits(bool *out, const tn_model *model, const tn__groups *groups
     return status;
 }
 
-/* The smallest sparsity, to 1 / 2^BISECTIONS, that fits. */
-static tn_status meet_budget(double *sparsity, size_t *left, const bool *chosen,
-                             const tn_model *model, const tn__groups *groups,
-                             const tn_prune_options *options, tn_error *err)
+static tn_status is_quick(bool *out, const tn_model *graph,
+                          const tn_prune_options *options, tn_error *err)
 {
+    tn_status status = TN_OK;
+    *out = options->max_latency <= 0;
+    for (int k = 0; k < TIMED_ROUNDS && !*out && status == TN_OK; k++) {
+        double seconds = 0;
+        status = tn_latency(&seconds, graph, 1, TIMED_RUNS, err);
+        *out = status == TN_OK && 1e3 * seconds <= options->max_latency;
+    }
+    return status;
+}
+
+/* Whether the graph with these widths is within the budgets. */
+static tn_status fits(bool *out, const tn__sizing *how, const size_t *left,
+                      tn_error *err)
+{
+    const tn_prune_options *options = how->options;
+    tn_model *graph = NULL;
+    tn_model_info info;
+    tn_status status =
+        tn__widths_cost(&graph, &info, left, how->model, how->groups, err);
+    if (status == TN_OK)
+        *out = (!options->max_params || info.parameters <= options->max_params) &&
+               (!options->max_macs || info.macs <= options->max_macs);
+    if (status == TN_OK && *out)
+        status = is_quick(out, graph, options, err);
+    tn_model_free(graph);
+    return status;
+}
+
+/* The smallest sparsity that fits, to 1 / 2^BISECTIONS. */
+static tn_status meet_budget(double *sparsity, size_t *left, const tn__sizing *how,
+                             tn_error *err)
+{
+    int rounds = how->options->max_latency > 0 ? TIMED_BISECTIONS : BISECTIONS;
     double low = *sparsity, high = SPARSITY_MAX;
     bool fit = false;
-    tn_status status = fits(&fit, model, groups, left, options, err);
+    tn_status status = fits(&fit, how, left, err);
     if (status != TN_OK || fit)
         return status;
-    set_widths(left, groups, chosen, high, options->round_to);
-    status = fits(&fit, model, groups, left, options, err);
+    set_widths(left, how, high);
+    status = fits(&fit, how, left, err);
     if (status == TN_OK && !fit)
-        status = tn__fail(err, TN_ERROR_ARGUMENT,
-                          "the budget is out of reach: even with %.0f %% of these "
-                          "neurons removed the network is above it",
-                          100 * SPARSITY_MAX);
-    for (int k = 0; k < BISECTIONS && status == TN_OK; k++) {
+        status =
+            tn__fail(err, TN_ERROR_ARGUMENT,
+                     "the budget is out of reach: even with all removed that these "
+                     "groups may lose the network is above it");
+    for (int k = 0; k < rounds && status == TN_OK; k++) {
         double middle = (low + high) / 2;
-        set_widths(left, groups, chosen, middle, options->round_to);
-        status = fits(&fit, model, groups, left, options, err);
+        set_widths(left, how, middle);
+        status = fits(&fit, how, left, err);
         *(fit ? &high : &low) = middle;
     }
-    set_widths(left, groups, chosen, high, options->round_to);
+    set_widths(left, how, high);
     *sparsity = high;
     return status;
 }
 
-tn_status tn__prune_widths(size_t *left, double *sparsity, const tn_model *model,
-                           const tn__groups *groups, const tn_prune_options *options,
+tn_status tn__prune_widths(size_t *left, double *sparsity, const tn__sizing *how,
                            tn_error *err)
 {
-    bool *chosen = tn__alloc(groups->count, sizeof *chosen);
-    if (!chosen)
-        return tn__fail_memory(err, groups->count);
+    const tn_prune_options *options = how->options;
+    tn_status status = TN_OK;
     *sparsity = options->sparsity;
-    tn_status status = choose(chosen, model, groups, options->groups, err);
-    if (status == TN_OK) {
-        set_widths(left, groups, chosen, options->sparsity, options->round_to);
-        if (options->max_params || options->max_macs)
-            status = meet_budget(sparsity, left, chosen, model, groups, options, err);
-    }
-    tn__free(chosen);
+    set_widths(left, how, options->sparsity);
+    if (options->max_params || options->max_macs || options->max_latency > 0)
+        status = meet_budget(sparsity, left, how, err);
     return status;
 }

@@ -26,7 +26,30 @@ $ tenon prune a.onnx -q -o 7.onnx --plan a.onnx
 ! tenon: cannot read 'a.onnx': this is no JSON of at most 256 MiB
 ? 1
 $ tenon prune a.onnx -q -o 7.onnx --plan 1.json -s 0.5
-! tenon prune: --plan says how much: leave --sparsity, --max-params and --max-macs out; see 'tenon help prune'
+! tenon prune: --plan says how much: leave --sparsity and budgets out; see 'tenon help prune'
 ? 2
 $ ls 7.onnx 2>/dev/null
 ? 2
+# widths: fixed, excluded, budgets, shares; the table's deletion has the same
+$ tenon prune a.onnx -q --json -o 8.onnx --method delete --repair none --keep fc2.weight=5 >8.json; python3 -c 'import json; o = json.load(open("8.json")); print([(w["name"], w["before"], w["after"]) for w in o["widths"]], o["groups"][0]["name"], o["groups"][0]["left"])'
+[('fc1', 16, 16), ('fc2', 12, 5), ('fc3', 10, 10)] fc2.weight 5
+$ tenon prune a.onnx -q --json -o 9.onnx -s 0.5 --method delete --repair none --exclude fc1 | python3 -c 'import json, sys; print([(w["before"], w["after"]) for w in json.load(sys.stdin)["widths"]])'
+[(16, 16), (12, 6), (10, 10)]
+$ for a in even rank error; do tenon prune a.onnx -q --json -f -o 10.onnx --max-params 600 --allocate $a --data random:3x4x4,limit=64 >10.json && python3 -c 'import json; print(json.load(open("10.json"))["pruned"]["params"] <= 600)'; done
+True
+True
+True
+$ tenon prune a.onnx -q -f -o 10.onnx --max-latency 1000000 >10.txt && grep -c 'removed by' 10.txt
+1
+$ tenon prune a.onnx -q -f -o 10.onnx --max-latency 1e-9
+! tenon: the budget is out of reach: even with all removed that these groups may lose the network is above it
+? 1
+$ tenon prune a.onnx -q -f -o 10.onnx --exclude nosuch -s 0.5
+! tenon: no node is called 'nosuch'
+? 1
+$ tenon prune a.onnx -q -f -o 10.onnx --keep fc2.weight=99
+! tenon: keep has 'fc2.weight=99', expected 2 to 12 neurons
+? 1
+$ tenon prune a.onnx -q -f -o 10.onnx --keep fc2.weight
+! tenon: keep has 'fc2.weight', expected NAME=N of a group
+? 1
