@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "alignment.h"
 #include "files.h"
 #include "fuse_checks.h"
 #include "fuse_options.h"
@@ -32,6 +33,7 @@ struct fuse_job {
     bool has[MADE_COUNT];
     tn_fuse_report report;
     struct cli_fuse_checks checks;
+    struct cli_given given; /* an alignment of layers from a file */
 };
 
 static double now(void)
@@ -72,6 +74,12 @@ static tn_status open_all(struct fuse_job *job, tn_error *err)
     tn_status status;
     if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
         (status = cli_models_load(job->models, base, job->count, err)))
+        return status;
+    const char *picture = job->args->picture;
+    if (picture && (status = cli_output_check(base, picture, cli_picture_endings, err)))
+        return status;
+    if ((status = cli_given_read(&job->given, &job->args->fuse.depth, job->args->align,
+                                 job->count, err)))
         return status;
     if (base->data && (status = tn_dataset_open(&job->data, base->data, "train", err)))
         return status;
@@ -189,6 +197,9 @@ static tn_status work(struct fuse_job *job, tn_error *err)
     if (status == TN_OK)
         status = cli_model_write(fused, base, base->output,
                                  (const tn_model *const *)job->models, job->count, err);
+    if (status == TN_OK && job->args->picture)
+        status = cli_alignments_draw(job->args->picture, job->report.alignments,
+                                     job->report.alignment_count, base, err);
     if (status == TN_OK) {
         job->made[FUSED].label = result_label(job);
         job->made[FUSED].file = base->output;
@@ -232,6 +243,9 @@ static int show_json(const struct fuse_job *job)
                               job->has[i] ? cli_score_json(&job->made[i])
                                           : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "groups", groups_json(&job->report));
+    cJSON_AddItemToObject(
+        json, "alignments",
+        cli_alignments_json(job->report.alignments, job->report.alignment_count));
     cJSON_AddItemToObject(json, "checks",
                           cli_fuse_checks_json(&job->checks, &job->report));
     cJSON_AddNumberToObject(json, "layers_recalibrated",
@@ -297,6 +311,7 @@ static int show(const struct fuse_job *job)
     free(rows);
     if (job->args->base.verbose)
         show_groups(report);
+    cli_alignments_print(report->alignments, report->alignment_count, &job->args->base);
     cli_fuse_checks_print(&job->checks, report);
     printf(
         "\nstatistics %.2f s, transport %.2f s, recalibration of %zu layers %.2f s\n",
@@ -326,6 +341,7 @@ static int run(void *user)
     int result = status == TN_OK ? show(&job) : cli_fail(&err);
     tn_fuse_report_release(&job.report);
     cli_fuse_checks_release(&job.checks);
+    cli_given_release(&job.given);
     cli_models_free(job.models, job.count);
     tn_dataset_free(job.data);
     tn_dataset_free(job.eval_data);
@@ -356,8 +372,9 @@ const struct cli_command cli_fuse = {
     .operands_min = 2,
     .operands_max = CLI_WEIGHTS_MAX,
     .required = {"output"},
-    .groups = {&cli_group_fuse, &cli_group_fuse_transport, &cli_group_fuse_data,
-               &cli_group_models, &cli_group_output, &cli_group_common},
+    .groups = {&cli_group_fuse, &cli_group_fuse_transport, &cli_group_fuse_depth,
+               &cli_group_fuse_data, &cli_group_models, &cli_group_output,
+               &cli_group_common},
     .size = sizeof(struct cli_fuse_args),
     .init = init,
     .run = run,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -143,6 +144,40 @@ tn_status cli_output_check(const struct cli_args *args, const char *path,
         status = fail(err, TN_ERROR_IO, "cannot write '%s': folder '%s': %s", path,
                       folder, strerror(errno));
     free(folder);
+    return status;
+}
+
+/* Gives the finished file its name; an existing one is kept unless `replace`. */
+static bool publish(const char *temporary, const char *path, bool replace)
+{
+    if (replace)
+        return rename(temporary, path) == 0;
+    return link(temporary, path) == 0 && unlink(temporary) == 0;
+}
+
+tn_status cli_file_write(const char *path, bool replace, cli_fill *fill,
+                         const void *user, tn_error *err)
+{
+    size_t room = strlen(path) + 16;
+    char *temporary = cli_alloc(room, 1);
+    snprintf(temporary, room, "%s.XXXXXX", path);
+    int fd = mkstemp(temporary);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
+    mode_t mask = umask(0);
+    umask(mask);
+    bool done = file && fchmod(fd, 0666 & ~mask) == 0 && fill(file, user) &&
+                fflush(file) == 0 && fsync(fd) == 0;
+    if (file)
+        done = fclose(file) == 0 && done;
+    done = done && publish(temporary, path, replace);
+    tn_status status = TN_OK;
+    if (!done) {
+        status = fail(err, errno == EEXIST ? TN_ERROR_EXISTS : TN_ERROR_IO,
+                      "cannot write '%.200s': %s", path, strerror(errno));
+        if (fd >= 0)
+            unlink(temporary);
+    }
+    free(temporary);
     return status;
 }
 

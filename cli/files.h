@@ -2,6 +2,8 @@
 #ifndef TENON_CLI_FILES_H
 #define TENON_CLI_FILES_H
 
+#include <stdio.h>
+
 #include "command.h"
 #include "tenon/data.h"
 #include "tenon/model.h"
@@ -20,6 +22,12 @@ void cli_models_free(tn_model **models, size_t count);
 tn_status cli_output_check(const struct cli_args *args, const char *path,
                            const char *const *endings, tn_error *err);
 extern const char *const cli_model_endings[];
+
+/* A file of that name which appears whole or not at all: `fill` writes what is in it
+ * and says whether all went well. TN_ERROR_IO, _EXISTS (unless `replace`). */
+typedef bool cli_fill(FILE *file, const void *user);
+tn_status cli_file_write(const char *path, bool replace, cli_fill *fill,
+                         const void *user, tn_error *err);
 
 /* Writes `model` to `path` with how it was made from inputs[0..count). */
 tn_status cli_model_write(tn_model *model, const struct cli_args *args,

@@ -35,6 +35,20 @@ static const struct cli_choice refits[] = {
     {"none", TN_REFIT_NONE}, {"layers", TN_REFIT_LAYERS}, {NULL, 0}};
 static const struct cli_choice refit_goals[] = {
     {"mean", TN_REFIT_MEAN}, {"spread", TN_REFIT_SPREAD}, {NULL, 0}};
+static const struct cli_choice depths[] = {
+    {"deep", TN_DEPTH_DEEP}, {"shallow", TN_DEPTH_SHALLOW}, {NULL, 0}};
+static const struct cli_choice layer_costs[] = {
+    {"auto", TN_LAYER_COST_AUTO},
+    {"cka", TN_LAYER_COST_CKA},
+    {"cka-biased", TN_LAYER_COST_CKA_BIASED},
+    {"cka-rbf", TN_LAYER_COST_CKA_RBF},
+    {"wasserstein", TN_LAYER_COST_WASSERSTEIN},
+    {"regression", TN_LAYER_COST_REGRESSION},
+    {"neurons", TN_LAYER_COST_NEURONS},
+    {"index", TN_LAYER_COST_INDEX},
+    {NULL, 0}};
+static const struct cli_choice inserts[] = {
+    {"whole", TN_INSERT_WHOLE}, {"share", TN_INSERT_SHARE}, {NULL, 0}};
 
 static const struct cli_option options[] = {
     {.name = "refit",
@@ -162,6 +176,46 @@ static const struct cli_option transport_options[] = {
 };
 const struct cli_group cli_group_fuse_transport =
     CLI_GROUP("Which neurons belong together", transport_options);
+
+static const struct cli_option depth_options[] = {
+    {.name = "depth",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(depth.depth),
+     .help =
+         "of the result: identities are added to the shallow, or layers of the deep "
+         "are folded",
+     .choices = depths},
+    {.name = "align",
+     .kind = CLI_FILE,
+     .recorded = true,
+     .offset = offsetof(struct cli_fuse_args, align),
+     .value = "HOW",
+     .help =
+         "layers: 'auto' (least sum of costs), 'segments' (every deep layer counts), "
+         "'chain', 'random', or a JSON file as --json writes it"},
+    {.name = "align-cost",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(depth.cost),
+     .help = "of a pair of layers; auto takes cka with --data, else index",
+     .choices = layer_costs},
+    {.name = "insert",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(depth.insert),
+     .help =
+         "a layer that some models lack: the mean of those that have it, or of all, "
+         "with identities",
+     .choices = inserts},
+    {.name = "picture",
+     .kind = CLI_FILE,
+     .offset = offsetof(struct cli_fuse_args, picture),
+     .value = "FILE.svg",
+     .help = "write the alignment of layers as a picture"},
+};
+const struct cli_group cli_group_fuse_depth =
+    CLI_GROUP("Networks of different depth", depth_options);
 
 static const struct cli_option data_options[] = {
     {.name = "data",

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
+
 #define HEADER_MAX 65536
 #define CHUNK 4096 /* elements converted at once */
 
@@ -304,40 +306,23 @@ static bool write_elements(FILE *file, const struct cli_array *array)
     return true;
 }
 
-/* Gives the finished file its name; an existing one is kept unless `replace`. */
-static bool publish(const char *temporary, const char *path, bool replace)
+struct npy_file {
+    const struct cli_array *array;
+    char header[512];
+    size_t length;
+};
+
+static bool write_file(FILE *file, const void *user)
 {
-    if (replace)
-        return rename(temporary, path) == 0;
-    return link(temporary, path) == 0 && unlink(temporary) == 0;
+    const struct npy_file *npy = user;
+    return fwrite(npy->header, 1, npy->length, file) == npy->length &&
+           write_elements(file, npy->array);
 }
 
 tn_status cli_npy_write(const struct cli_array *array, const char *path, bool replace,
                         tn_error *err)
 {
-    char header[512];
-    size_t length = make_header(header, array), room = strlen(path) + 16;
-    char *temporary = calloc(room, 1);
-    if (!temporary)
-        return fail(err, TN_ERROR_MEMORY, path, "out of memory");
-    snprintf(temporary, room, "%s.XXXXXX", path);
-    int fd = mkstemp(temporary);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
-    mode_t mask = umask(0);
-    umask(mask);
-    bool done = file && fchmod(fd, 0666 & ~mask) == 0 &&
-                fwrite(header, 1, length, file) == length &&
-                write_elements(file, array) && fflush(file) == 0 && fsync(fd) == 0;
-    if (file)
-        done = fclose(file) == 0 && done;
-    done = done && publish(temporary, path, replace);
-    if (!done) {
-        snprintf(err->message, sizeof err->message, "cannot write '%.200s': %s", path,
-                 strerror(errno));
-        err->code = errno == EEXIST ? TN_ERROR_EXISTS : TN_ERROR_IO;
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    free(temporary);
-    return done ? TN_OK : err->code;
+    struct npy_file npy = {.array = array};
+    npy.length = make_header(npy.header, array);
+    return cli_file_write(path, replace, write_file, &npy, err);
 }

@@ -11,6 +11,7 @@
 #define TENON_FUSE_H
 
 #include "tenon/data.h"
+#include "tenon/depth.h"
 #include "tenon/model.h"
 #include "tenon/transport.h"
 
@@ -91,6 +92,7 @@ typedef struct tn_fuse_options {
     const double *weights; /* [models], sum 1; NULL: equal */
     size_t reference;      /* the model whose coordinates and widths the result has */
     bool align;            /* false: the plain average, for comparison */
+    tn_depth_options depth; /* where depths differ */
     double width;          /* from 1 to the number of models: multiply-accumulates of
                               the result, those of one parent being 1 and zeros between
                               the parents not counted. Above 1 the neurons whose merging
@@ -120,11 +122,15 @@ typedef struct tn_fuse_report {
     tn_fuse_group *groups;
     size_t group_count;
     size_t layers_recalibrated, layers_refitted;
+    tn_alignment *alignments; /* of networks of other depth than the deepest
+                                 (shallowest) with it */
+    size_t alignment_count;
     double seconds_statistics, seconds_transport, seconds_recalibrate;
 } tn_fuse_report;
 TN_API void tn_fuse_report_release(tn_fuse_report *report); /* takes NULL */
 
-/* Fuses models[0..count), count >= 2, of the same structure (widths may differ). data
+/* Fuses models[0..count), count >= 2, of the same structure (widths may differ); where
+ * depths differ, tn_level() comes first. data
  * may be NULL: then support is by weights and the correction data-free; only its images
  * are used, never its labels. *out is owned by the caller. report and observer may be
  * NULL. TN_ERROR_MISMATCH naming the first nodes that do not correspond, _UNSUPPORTED

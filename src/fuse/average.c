@@ -8,12 +8,12 @@ static bool is_float(tn_dtype dtype)
 }
 
 /* out [count] = sum over parents of weight times value v. */
-static void mix(double *out, const tn_model *const *aligned, const double *weights,
-                size_t models, size_t v, size_t count)
+static void mix(double *out, const tn_model *const *aligned, const tn__fusion *f,
+                size_t v, size_t count)
 {
-    for (size_t k = 0; k < models; k++) {
+    for (size_t k = 0; k < f->count; k++) {
         const tn__tensor *from = &aligned[k]->values[v].parameter;
-        double weight = weights[k];
+        double weight = tn__fusion_weight(f, k, v);
         if (from->dtype == TN_F32) {
             const float *x = tn__tensor_f32_const(from);
             for (size_t i = 0; i < count; i++)
@@ -26,8 +26,7 @@ static void mix(double *out, const tn_model *const *aligned, const double *weigh
 }
 
 static tn_status average_value(tn_model *into, const tn_model *const *aligned,
-                               const double *weights, size_t models, size_t v,
-                               tn_error *err)
+                               const tn__fusion *f, size_t v, tn_error *err)
 {
     tn__tensor *to = &into->values[v].parameter;
     tn__tensor mean = {0}, made = {0};
@@ -38,7 +37,7 @@ static tn_status average_value(tn_model *into, const tn_model *const *aligned,
     if (status == TN_OK)
         status = tn__tensor_write(&mean, &sums, err);
     if (status == TN_OK) {
-        mix(sums, aligned, weights, models, v, tn__tensor_count(to));
+        mix(sums, aligned, f, v, tn__tensor_count(to));
         status = tn__tensor_convert(&made, &mean, dtype, err);
     }
     tn__tensor_release(&mean);
@@ -50,12 +49,12 @@ static tn_status average_value(tn_model *into, const tn_model *const *aligned,
 }
 
 tn_status tn__average(tn_model *into, const tn_model *const *aligned,
-                      const double *weights, size_t count, tn_error *err)
+                      const tn__fusion *fusion, tn_error *err)
 {
     for (size_t v = 0; v < into->value_count; v++) {
         if (!is_float(into->values[v].parameter.dtype))
             continue;
-        tn_status status = average_value(into, aligned, weights, count, v, err);
+        tn_status status = average_value(into, aligned, fusion, v, err);
         if (status != TN_OK)
             return status;
     }

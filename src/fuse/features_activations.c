@@ -210,7 +210,7 @@ tn_status tn__evidence_activations(tn__evidence *out, bool *found,
     const tn__parent *reference = &fusion->parents[fusion->reference];
     const tn__group *a = &fusion->parents[parent].groups->list[group];
     const tn__group *b = &reference->groups->list[group];
-    size_t *entries = NULL, count = 0;
+    size_t *entries = NULL, count = 0, used = 0;
     tn__evidence made = {0};
     tn_status status =
         tn__group_watch(&entries, &count, reference->model, &fusion->links, b, err);
@@ -218,6 +218,9 @@ tn_status tn__evidence_activations(tn__evidence *out, bool *found,
         status = tn__evidence_create(&made, a->neurons, b->neurons, err);
     for (size_t e = 0; e < count && status == TN_OK; e++) {
         const tn__group_entry *entry = &b->entries[entries[e]];
+        if (!tn__value_shared(fusion, parent, entry->value))
+            continue;
+        used++;
         size_t place = value_place(answers, entry->value);
         const tn__comoments *pair =
             &answers->pairs[parent * answers->value_count + place];
@@ -228,10 +231,10 @@ tn_status tn__evidence_activations(tn__evidence *out, bool *found,
             status = add_correlations(&made, pair, index, entry->index, err);
     }
     tn__free(entries);
-    if (status != TN_OK || count == 0)
+    if (status != TN_OK || used == 0)
         tn__evidence_release(&made);
     if (status == TN_OK) {
-        *found = count > 0;
+        *found = used > 0;
         *out = made;
     }
     return status;

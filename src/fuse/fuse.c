@@ -18,6 +18,9 @@ void tn_fuse_report_release(tn_fuse_report *report)
     if (!report)
         return;
     tn__free(report->groups);
+    for (size_t i = 0; i < report->alignment_count; i++)
+        tn_alignment_release(&report->alignments[i]);
+    tn__free(report->alignments);
     *report = (tn_fuse_report){0};
 }
 
@@ -65,6 +68,12 @@ static tn_status align_group(tn__fusion *f, tn_fuse_group *note,
 {
     tn__evidence evidence = {0};
     double *mu = NULL, *nu = NULL;
+    if (!tn__group_shared(f, parent, group)) {
+        note->model = parent;
+        note->neurons = f->parents[parent].groups->list[group].neurons;
+        note->target = f->parents[f->reference].groups->list[group].neurons;
+        return tn__map_unshared(&f->parents[parent].maps[group], f, parent, group, err);
+    }
     tn_status status = find_evidence(&evidence, f, answers, parent, group, solved, err);
     if (status == TN_OK)
         status = tn__masses(&mu, f, parent, group, err);
@@ -196,7 +205,7 @@ static tn_status average_parents(tn_model **out, tn__foresight **foresight,
     if (status == TN_OK && is_data_free(f))
         status = tn__foresight_create(foresight, f, aligned, err);
     if (status == TN_OK)
-        status = tn__average(carried[first], aligned, f->weights, f->count, err);
+        status = tn__average(carried[first], aligned, f, err);
     if (status == TN_OK) {
         *out = carried[first];
         carried[first] = NULL;
@@ -279,6 +288,9 @@ tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const 
             *report = n.report;
             report->groups = n.groups;
             report->group_count = f.options->align ? n.count : 0;
+            report->alignments = f.level.alignments;
+            report->alignment_count = f.level.alignments ? f.level.count - 1 : 0;
+            f.level.alignments = NULL;
             n.groups = NULL;
         }
     }

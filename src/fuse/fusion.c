@@ -209,7 +209,11 @@ tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
     tn_status status = check_options(options, count, data != NULL, err);
     if (status != TN_OK)
         return status;
-    status = create_parents(&made, models, err);
+    status = tn__fusion_level(&made, models, data, err);
+    if (status == TN_OK && made.level.models)
+        models = (const tn_model *const *)made.level.models;
+    if (status == TN_OK)
+        status = create_parents(&made, models, err);
     if (status == TN_OK && data)
         status = draw_images(&made, data, err);
     if (status == TN_OK)
@@ -232,6 +236,7 @@ void tn__fusion_release(tn__fusion *fusion)
     tn__free(fusion->parents);
     tn__free(fusion->weights);
     tn__links_release(&fusion->links);
+    tn__level_release(&fusion->level);
     tn__workers_free(fusion->workers);
     tn__free(fusion->support);
     tn__free(fusion->calibration);

@@ -12,6 +12,7 @@
 #ifndef TN_FUSE_FUSION_H
 #define TN_FUSE_FUSION_H
 
+#include "depth/level.h"
 #include "neurons/map.h"
 #include "stats/stats.h"
 #include "tenon/fuse.h"
@@ -32,6 +33,7 @@ typedef struct tn__fusion {
     float *support;       /* [support_count] images, or NULL */
     float *calibration;   /* [calibration_count] images, or NULL */
     size_t support_count, calibration_count;
+    tn__level level; /* where depths differ; zero elsewhere */
 } tn__fusion;
 
 /* Validates and prepares; data may be NULL. Borrows models, data and options. */
@@ -39,6 +41,24 @@ tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
                             size_t count, const tn_dataset *data,
                             const tn_fuse_options *options, tn_error *err) TN_MUST_USE;
 void tn__fusion_release(tn__fusion *fusion);
+
+/* --- depths.c ------------------------------------------------------------------------
+ */
+
+/* Fills f->level where the models differ in structure. */
+tn_status tn__fusion_level(tn__fusion *f, const tn_model *const *models,
+                           const tn_dataset *data, tn_error *err) TN_MUST_USE;
+/* The weight of a parent in the mean of parameter `value`: those that have no such unit
+ * of their own take no part, unless nobody else does. */
+double tn__fusion_weight(const tn__fusion *f, size_t parent, size_t value);
+/* Whether parent and reference both have the value, or some of the group, of their own.
+ */
+bool tn__value_shared(const tn__fusion *f, size_t parent, size_t value);
+bool tn__group_shared(const tn__fusion *f, size_t parent, size_t group);
+/* The map of a group that is not shared: neurons stay in their order; where it is wider
+ * than the reference's, those of largest weights, where narrower, repeated. */
+tn_status tn__map_unshared(tn__map *out, const tn__fusion *f, size_t parent,
+                           size_t group, tn_error *err) TN_MUST_USE;
 
 /* Inner products between the features of n neurons and those of m: all that any of the
  * costs needs. Evidence of several layers adds up. */
@@ -101,6 +121,10 @@ tn_status tn__evidence_activations(tn__evidence *out, bool *found,
  * by the caller, NULL where they are uniform. */
 tn_status tn__masses(double **masses, const tn__fusion *fusion, size_t parent,
                      size_t group, tn_error *err) TN_MUST_USE;
+/* The same by a norm of the incoming weights, whatever the options say. */
+tn_status tn__masses_by(double **masses, const tn__fusion *fusion, size_t parent,
+                        size_t group, tn_importance importance,
+                        tn_error *err) TN_MUST_USE;
 
 /* --- solve.c ------------------------------------------------------------------------
  */
@@ -114,10 +138,11 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
 /* --- average.c ----------------------------------------------------------------------
  */
 
-/* aligned[0..count) are models over one graph with equal shapes. Their weighted mean
- * replaces the float parameters of `into`, which may be one of them. */
+/* aligned[parents] are models over one graph with equal shapes. Their mean, weighted as
+ * tn__fusion_weight() says, replaces the float parameters of `into`, which may be one
+ * of them. */
 tn_status tn__average(tn_model *into, const tn_model *const *aligned,
-                      const double *weights, size_t count, tn_error *err) TN_MUST_USE;
+                      const tn__fusion *fusion, tn_error *err) TN_MUST_USE;
 
 /* --- fuse.c -------------------------------------------------------------------------
  */

@@ -90,7 +90,7 @@ static tn_status add_parent(tn__goal *goal, const tn__fusion *f, size_t k,
         const tn__group_entry *entry =
             entry_on(&parent->groups->list[g], layer->output);
         carry(&goal->mean[c], &goal->sd[c], &parent->maps[g], channels.neuron[c],
-              f->weights[k], moments, entry->index);
+              tn__fusion_weight(f, k, layer->weight), moments, entry->index);
     }
     tn__channels_release(&channels);
     return TN_OK;

@@ -24,7 +24,13 @@ static void add_norms(double *masses, const double *rows, size_t n, size_t width
 tn_status tn__masses(double **masses, const tn__fusion *fusion, size_t parent,
                      size_t group, tn_error *err)
 {
-    tn_importance importance = fusion->options->importance;
+    return tn__masses_by(masses, fusion, parent, group, fusion->options->importance,
+                         err);
+}
+
+tn_status tn__masses_by(double **masses, const tn__fusion *fusion, size_t parent,
+                        size_t group, tn_importance importance, tn_error *err)
+{
     const tn__parent *source = &fusion->parents[parent];
     const tn__group *g = &source->groups->list[group];
     *masses = NULL;

@@ -166,6 +166,13 @@ static const char *attr_missing(const tn__node *a, const tn__node *b)
     return NULL;
 }
 
+bool tn__match_node(const tn__node *a, const tn__node *b)
+{
+    return !strcmp(a->type, b->type) && !strcmp(a->domain, b->domain) &&
+           !attr_missing(a, b) && !attr_missing(b, a) &&
+           a->input_count == b->input_count && a->output_count == b->output_count;
+}
+
 typedef struct match {
     const tn_model *source, *target;
     size_t *value_of; /* [target values] */

@@ -17,6 +17,10 @@
 tn_status tn__match_values(size_t **value_of, const tn_model *source,
                            const tn_model *target, tn_error *err) TN_MUST_USE;
 
+/* Whether two nodes are the same operator with the same attributes and numbers of
+ * operands; what widths decide is left aside. */
+bool tn__match_node(const tn__node *a, const tn__node *b);
+
 /* `source` over the graph of `target`: a clone of target that carries source's
  * parameters (sharing their bytes) and group counts. The caller owns *out. */
 tn_status tn__match_adopt(tn_model **out, const tn_model *source,

@@ -1,0 +1,268 @@
+/* test_level.c - networks made equally deep keep their function, or say how far not. */
+#include "fuse/nets.h"
+
+#include "tenon/depth.h"
+
+#define COLOUR "random:3x32x32,limit=48"
+#define GREY "random:1x28x28,limit=48"
+
+typedef struct pair {
+    const char *deep, *shallow, *data;
+} pair;
+
+static const pair pairs[] = {
+    {"mlp:784-32-16-12-8-10", "mlp:784-32-16-10", GREY},
+    {"mlp:784-20-10-8-10:bias", "mlp:784-24-10:bias", GREY},
+    {"vgg13x0.125", "vgg11x0.125", COLOUR},
+    {"vgg13x0.25:bias", "vgg11x0.125:bias", COLOUR},
+    {"vgg13-bnx0.125", "vgg11-bnx0.125", COLOUR},
+    {"resnet20x0.5", "resnet8x0.5", COLOUR},
+    {"resnet20bx0.5", "resnet8bx0.5", COLOUR},
+    {"resnet34x0.25", "resnet18x0.125", COLOUR},
+};
+
+/* Levels {deep, shallow}; *levelled is the one that was changed. */
+static tn_alignment level(tn_model **levelled, const tn_model *deep,
+                          const tn_model *shallow, tn_dataset *data,
+                          const tn_depth_options *options)
+{
+    const tn_model *models[2] = {deep, shallow};
+    tn_model *out[2] = {NULL, NULL};
+    tn_alignment alignment = {0};
+    tn_level_request request = {models, 2, data, 48, 1, 1};
+    bool fold = options && options->depth == TN_DEPTH_SHALLOW;
+    assert_ok(tn_level(out, &alignment, &request, options, err));
+    assert_int_equal(alignment.model, 1);
+    assert_int_equal(alignment.onto, 0);
+    *levelled = out[fold ? 0 : 1];
+    tn_model_free(out[fold ? 1 : 0]);
+    return alignment;
+}
+
+static void added_units_leave_the_function_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TN__COUNT(pairs); i++) {
+        tn_model *deep = make_net(pairs[i].deep, 1), *out = NULL;
+        tn_model *shallow = make_net(pairs[i].shallow, 2);
+        size_t pixels = strcmp(pairs[i].data, GREY) ? 3072 : 784;
+        float *images = random_images(8, pixels, 4);
+        for (int with = 0; with < 2; with++) {
+            tn_dataset *data = with ? open_data(pairs[i].data) : NULL;
+            tn_alignment a = level(&out, deep, shallow, data, NULL);
+            double moved = output_distance(shallow, out, images, 8);
+            if (!(moved < 2e-5) || !(a.error < 2e-5))
+                fail_msg("%s moved by %g, %g", pairs[i].shallow, moved, a.error);
+            assert_int_equal(out->node_count, deep->node_count);
+            tn_alignment_release(&a);
+            tn_dataset_free(data);
+            tn_model_free(out);
+        }
+        free(images);
+        tn_model_free(deep);
+        tn_model_free(shallow);
+    }
+}
+
+static void every_cost_finds_a_network_in_its_deeper_copy(void **state)
+{
+    (void)state;
+    tn_model *shape = make_net("resnet20x0.5", 1), *deeper = NULL, *out = NULL;
+    tn_model *a = make_net("resnet8x0.5", 2);
+    tn_dataset *data = open_data(COLOUR);
+    tn_alignment first = level(&deeper, shape, a, data, NULL);
+    for (int cost = TN_LAYER_COST_CKA; cost <= TN_LAYER_COST_REGRESSION; cost++) {
+        tn_depth_options options = {.cost = (tn_layer_cost)cost};
+        tn_alignment found = level(&out, deeper, a, data, &options);
+        for (size_t k = 0; k < found.count; k++) {
+            double c = found.cost[found.slot[k] * found.count + k];
+            assert_true(c >= 0);
+            if (!(c < (cost == TN_LAYER_COST_REGRESSION ? 0.2 : 1e-5)))
+                fail_msg("cost %d of unit %zu is %g", cost, k, c);
+        }
+        tn_alignment_release(&found);
+        tn_model_free(out);
+    }
+    tn_alignment_release(&first);
+    tn_dataset_free(data);
+    tn_model_free(shape);
+    tn_model_free(deeper);
+    tn_model_free(a);
+}
+
+static void expect_slots(const tn_model *deep, const tn_model *shallow,
+                         const tn_depth_options *options, const size_t *slots)
+{
+    tn_model *out = NULL;
+    tn_alignment a = level(&out, deep, shallow, NULL, options);
+    for (size_t k = 0; k < a.count; k++)
+        assert_int_equal(a.slot[k], slots[k]);
+    tn_alignment_release(&a);
+    tn_model_free(out);
+}
+
+static void maps_keep_both_ends(void **state)
+{
+    (void)state;
+    tn_model *deep = make_net("mlp:784-12-11-9-8-6-10", 1);
+    tn_model *shallow = make_net("mlp:784-12-8-10", 2);
+    const size_t given[3] = {0, 2, 5};
+    const size_t *both[2] = {NULL, given};
+    tn_depth_options options = TN_DEPTH_OPTIONS_INIT;
+    expect_slots(deep, shallow, &options, (const size_t[]){0, 2, 5}); /* by index */
+    options.map = TN_LAYER_MAP_CHAIN;
+    expect_slots(deep, shallow, &options, (const size_t[]){0, 1, 5});
+    options.map = TN_LAYER_MAP_LAYERS;
+    options.cost = TN_LAYER_COST_NEURONS;
+    expect_slots(deep, shallow, &options, (const size_t[]){0, 3, 5});
+    options.given = both;
+    expect_slots(deep, shallow, &options, given);
+    options.given = NULL;
+    options.map = TN_LAYER_MAP_RANDOM;
+    tn_model *once = NULL, *twice = NULL;
+    tn_alignment a = level(&once, deep, shallow, NULL, &options);
+    tn_alignment b = level(&twice, deep, shallow, NULL, &options);
+    assert_memory_equal(a.slot, b.slot, 3 * sizeof *a.slot);
+    assert_int_equal(a.slot[0], 0);
+    assert_int_equal(a.slot[2], 5);
+    tn_alignment_release(&a);
+    tn_alignment_release(&b);
+    tn_model_free(once);
+    tn_model_free(twice);
+    tn_model_free(deep);
+    tn_model_free(shallow);
+}
+
+/* Makes every ReLU another activation. */
+static void replace_relu(tn_model *model, const char *type, float alpha)
+{
+    for (size_t n = 0; n < model->node_count; n++) {
+        tn__node *node = &model->nodes[n];
+        if (strcmp(node->type, "Relu") != 0)
+            continue;
+        tn__free(node->type);
+        node->type = tn__strdup(type);
+        if (strcmp(type, "LeakyRelu") == 0)
+            assert_ok(tn__node_set_float(node, "alpha", alpha, err));
+    }
+}
+
+static void what_does_not_repeat_is_measured_or_refused(void **state)
+{
+    (void)state;
+    tn_model *deep = make_net("mlp:784-16-12-8-10", 1), *out = NULL;
+    tn_model *shallow = make_net("mlp:784-16-8-10", 2);
+    replace_relu(deep, "LeakyRelu", 0.1F);
+    replace_relu(shallow, "LeakyRelu", 0.1F);
+    const tn_model *models[2] = {deep, shallow};
+    tn_model *none[2] = {NULL, NULL};
+    tn_level_request request = {models, 2, NULL, 0, 1, 1};
+    assert_fails(tn_level(none, NULL, &request, NULL, err), TN_ERROR_UNSUPPORTED,
+                 "activations do not repeat");
+    assert_null(none[0]);
+    tn_dataset *data = open_data(GREY);
+    tn_alignment a = level(&out, deep, shallow, data, NULL);
+    assert_true(a.error > 1e-3 && a.error < 1);
+    tn_alignment_release(&a);
+    tn_dataset_free(data);
+    tn_model_free(out);
+    tn_model_free(deep);
+    tn_model_free(shallow);
+}
+
+static void folding_linear_layers_is_exact(void **state)
+{
+    (void)state;
+    static const pair linear[] = {
+        {"mlp:784-16-12-9-8-10", "mlp:784-16-8-10", GREY},
+        {"mlp:784-16-12-8-10:bias", "mlp:784-8-10:bias", GREY}};
+    for (size_t i = 0; i < TN__COUNT(linear); i++) {
+        tn_model *deep = make_net(linear[i].deep, 1), *out = NULL;
+        tn_model *shallow = make_net(linear[i].shallow, 2);
+        replace_relu(deep, "LeakyRelu", 1);
+        replace_relu(shallow, "LeakyRelu", 1);
+        tn_dataset *data = open_data(GREY);
+        tn_depth_options options = {.depth = TN_DEPTH_SHALLOW};
+        tn_alignment a = level(&out, deep, shallow, data, &options);
+        assert_true(a.error < 1e-5);
+        assert_int_equal(out->node_count, shallow->node_count);
+        tn_alignment_release(&a);
+        tn_dataset_free(data);
+        tn_model_free(out);
+        tn_model_free(deep);
+        tn_model_free(shallow);
+    }
+}
+
+static void folding_added_units_gives_the_network_back(void **state)
+{
+    (void)state;
+    static const pair list[] = {{"resnet20x0.5", "resnet14x0.5", COLOUR},
+                                {"resnet32bx0.5", "resnet14bx0.5", COLOUR},
+                                {"vgg13x0.125", "vgg11x0.125", COLOUR},
+                                {"vgg13-bnx0.125", "vgg11-bnx0.125", COLOUR}};
+    for (size_t i = 0; i < TN__COUNT(list); i++) {
+        tn_model *shape = make_net(list[i].deep, 1), *deeper = NULL, *out = NULL;
+        tn_model *a = make_net(list[i].shallow, 2);
+        tn_dataset *data = open_data(list[i].data);
+        tn_alignment first = level(&deeper, shape, a, data, NULL);
+        tn_depth_options options = {.depth = TN_DEPTH_SHALLOW};
+        tn_alignment second = level(&out, deeper, a, data, &options);
+        bool residual = i < 2; /* an identity's ReLU is no linear function */
+        if (!(second.error < (residual ? 1e-4 : 1.0)))
+            fail_msg("%s moved by %g", list[i].shallow, second.error);
+        tn_alignment_release(&first);
+        tn_alignment_release(&second);
+        tn_dataset_free(data);
+        tn_model_free(shape);
+        tn_model_free(deeper);
+        tn_model_free(out);
+        tn_model_free(a);
+    }
+}
+
+static void expect_refusal(const char *deep, const char *shallow,
+                           const tn_depth_options *options, tn_status status,
+                           const char *text)
+{
+    const tn_model *models[2] = {make_net(deep, 1), make_net(shallow, 2)};
+    tn_model *out[2] = {NULL, NULL};
+    tn_level_request request = {models, 2, NULL, 0, 1, 1};
+    assert_fails(tn_level(out, NULL, &request, options, err), status, text);
+    assert_null(out[0]);
+    assert_null(out[1]);
+    tn_model_free((tn_model *)(uintptr_t)models[0]);
+    tn_model_free((tn_model *)(uintptr_t)models[1]);
+}
+
+static void what_cannot_be_levelled_is_named(void **state)
+{
+    (void)state;
+    const size_t twice[3] = {0, 0, 3}, *given[2] = {NULL, twice};
+    tn_depth_options bad = {.given = given};
+    tn_depth_options cka = {.cost = TN_LAYER_COST_CKA};
+    tn_depth_options fold = {.depth = TN_DEPTH_SHALLOW};
+    expect_refusal("resnet20x0.5", "vgg11x0.125", NULL, TN_ERROR_MISMATCH, "stages");
+    expect_refusal("resnet20bx0.5", "resnet8x0.5", NULL, TN_ERROR_MISMATCH,
+                   "cannot align stage 1");
+    expect_refusal("mlp:784-9-8-7-10", "mlp:784-9-8-10", &bad, TN_ERROR_ARGUMENT,
+                   "not ascending");
+    expect_refusal("mlp:784-9-8-7-10", "mlp:784-9-8-10", &cka, TN_ERROR_ARGUMENT,
+                   "images");
+    expect_refusal("mlp:784-9-8-7-10", "mlp:784-9-8-10", &fold, TN_ERROR_ARGUMENT,
+                   "data");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(added_units_leave_the_function_alone),
+        cmocka_unit_test(every_cost_finds_a_network_in_its_deeper_copy),
+        cmocka_unit_test(maps_keep_both_ends),
+        cmocka_unit_test(what_does_not_repeat_is_measured_or_refused),
+        cmocka_unit_test(folding_linear_layers_is_exact),
+        cmocka_unit_test(folding_added_units_gives_the_network_back),
+        cmocka_unit_test(what_cannot_be_levelled_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
