@@ -217,7 +217,11 @@ static const tn__group_entry *entry_on(const tn__group *group, size_t value)
 static void mix_column(tn__fitted *at, const tn__fusion *f, size_t k, size_t c,
                        const tn__channels *channels)
 {
-    float *mix = at->mix[k] + c, weight = (float)f->weights[k];
+    /* a stream goes on in all parents, the inside of a block only in those that have it
+     */
+    double share =
+        at->other != TN__NONE ? f->weights[k] : tn__fusion_weight(f, k, at->goal);
+    float *mix = at->mix[k] + c, weight = (float)share;
     size_t o = at->patches.outputs, g = channels->group[c];
     if (g == TN__NONE) {
         if (c < at->channels[k])
@@ -232,7 +236,7 @@ static void mix_column(tn__fitted *at, const tn__fusion *f, size_t k, size_t c,
         return;
     }
     for (size_t e = map->first[j]; e < map->first[j + 1]; e++)
-        mix[index[map->column[e]] * o] = (float)(f->weights[k] * map->out[e]);
+        mix[index[map->column[e]] * o] = (float)(share * map->out[e]);
 }
 
 static tn_status mix_parents(tn__fitted *at, const tn__fusion *f, tn_error *err)
