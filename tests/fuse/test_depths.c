@@ -154,6 +154,21 @@ static void four_networks_of_three_depths_and_widths_fuse(void **state)
         tn_model_free((tn_model *)(uintptr_t)models[k]);
 }
 
+static void partial_fusion_wants_equal_depths(void **state)
+{
+    (void)state;
+    const tn_model *models[2] = {make_net("mlp:784-9-8-10", 1),
+                                 make_net("mlp:784-9-10", 2)};
+    tn_fuse_options options = options_of(TN_SUPPORT_WEIGHTS);
+    tn_model *fused = NULL;
+    options.width = 1.5;
+    assert_fails(tn_fuse(&fused, NULL, models, 2, NULL, &options, NULL, err),
+                 TN_ERROR_UNSUPPORTED, "wants networks of one structure");
+    assert_null(fused);
+    for (size_t k = 0; k < 2; k++)
+        tn_model_free((tn_model *)(uintptr_t)models[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +176,7 @@ int main(void)
         cmocka_unit_test(each_aligned_parent_keeps_its_function),
         cmocka_unit_test(what_one_parent_alone_has_is_whole),
         cmocka_unit_test(four_networks_of_three_depths_and_widths_fuse),
+        cmocka_unit_test(partial_fusion_wants_equal_depths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
