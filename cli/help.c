@@ -56,6 +56,8 @@ void cli_help_overview(void)
           "  tenon help COMMAND   the options of a command, with their defaults\n"
           "  tenon help data      how images are named\n"
           "  tenon help arch      built-in architectures\n"
+          "  tenon help man, tenon help completion bash|zsh|fish\n"
+          "                       manual pages; what a shell completes\n"
           "  tenon --version      the version\n\n"
           "Results go to stdout, progress to stderr. Exit status: 0 done, 1 failed,\n"
           "2 usage.\n",
@@ -87,21 +89,23 @@ static void print_wrapped(const char *text, size_t column, size_t indent)
     putchar('\n');
 }
 
-/* What stands for the value: its name, or the names of a choice. */
-static void value_text(char *text, size_t size, const struct cli_option *option)
+void cli_help_option(char text[CLI_OPTION_TEXT], const struct cli_option *option)
 {
-    text[0] = 0;
-    if (option->value)
-        snprintf(text, size, " %s", option->value);
-    else if (option->kind == CLI_CHOICE)
-        snprintf(text, size, " NAME");
+    const char *value = option->value                ? option->value
+                        : option->kind == CLI_CHOICE ? "NAME"
+                                                     : "";
+    int used = 0;
+    if (option->letter)
+        used = snprintf(text, CLI_OPTION_TEXT, "-%c, ", option->letter);
+    snprintf(text + used, CLI_OPTION_TEXT - (size_t)used, "--%s%s%s", option->name,
+             value[0] ? " " : "", value);
 }
 
-/* The sentence of help, the names of a choice, and the default. */
-static void option_help(char *text, size_t size, const struct cli_option *option,
-                        const void *defaults)
+void cli_help_sentence(char text[CLI_SENTENCE_TEXT], const struct cli_option *option,
+                       const void *defaults)
 {
     char value[CLI_VALUE_TEXT];
+    size_t size = CLI_SENTENCE_TEXT;
     size_t used = (size_t)snprintf(text, size, "%s", option->help);
     if (option->kind == CLI_CHOICE) {
         for (const struct cli_choice *c = option->choices; c->name && used < size;
@@ -116,48 +120,51 @@ static void option_help(char *text, size_t size, const struct cli_option *option
         snprintf(text + used, size - used, " [%s]", value);
 }
 
+void cli_help_synopsis(char text[CLI_SENTENCE_TEXT], const struct cli_command *command)
+{
+    size_t size = CLI_SENTENCE_TEXT;
+    size_t used = (size_t)snprintf(text, size, "%s ", command->operands);
+    for (size_t i = 0; i < CLI_REQUIRED_MAX && command->required[i]; i++) {
+        const struct cli_option *option =
+            cli_option_find(command, command->required[i]);
+        char letter[] = {'-', option->letter, 0};
+        const char *dashes = option->letter ? "" : "--";
+        used += (size_t)snprintf(text + used, size - used, "%s%s %s ", dashes,
+                                 option->letter ? letter : option->name, option->value);
+    }
+    snprintf(text + used, size - used, "[options]");
+}
+
+void *cli_help_defaults(const struct cli_command *command)
+{
+    void *defaults = calloc(1, command->size);
+    if (defaults && command->init)
+        command->init(defaults);
+    return defaults;
+}
+
 static void print_option(const struct cli_option *option, const void *defaults)
 {
-    char value[64], left[128], text[1024];
-    value_text(value, sizeof value, option);
-    if (option->letter)
-        snprintf(left, sizeof left, "  -%c, --%s%s", option->letter, option->name,
-                 value);
-    else
-        snprintf(left, sizeof left, "  --%s%s", option->name, value);
-    size_t width = strlen(left);
-    fputs(left, stdout);
+    char left[CLI_OPTION_TEXT], text[CLI_SENTENCE_TEXT];
+    cli_help_option(left, option);
+    size_t width = 2 + strlen(left);
+    printf("  %s", left);
     if (width + 2 > HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");
     else
         printf("%*s", (int)(HELP_COLUMN - width), "");
-    option_help(text, sizeof text, option, defaults);
+    cli_help_sentence(text, option, defaults);
     print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
-}
-
-/* "-o OUT --data SPEC " */
-static void print_required(const struct cli_command *command)
-{
-    for (size_t i = 0; i < CLI_REQUIRED_MAX && command->required[i]; i++) {
-        const struct cli_option *option =
-            cli_option_find(command, command->required[i]);
-        if (option->letter)
-            printf("-%c %s ", option->letter, option->value);
-        else
-            printf("--%s %s ", option->name, option->value);
-    }
 }
 
 int cli_help_command(const struct cli_command *command)
 {
-    void *defaults = calloc(1, command->size);
+    char synopsis[CLI_SENTENCE_TEXT];
+    void *defaults = cli_help_defaults(command);
     if (!defaults)
         return cli_fail_text("out of memory");
-    if (command->init)
-        command->init(defaults);
-    printf("Usage: tenon %s %s ", command->name, command->operands);
-    print_required(command);
-    fputs("[options]\n\n", stdout);
+    cli_help_synopsis(synopsis, command);
+    printf("Usage: tenon %s %s\n\n", command->name, synopsis);
     print_wrapped(command->about, 0, 0);
     for (size_t g = 0; command->groups[g]; g++) {
         const struct cli_group *group = command->groups[g];

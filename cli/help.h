@@ -14,4 +14,20 @@ int cli_help_command(const struct cli_command *command);
  * none. */
 bool cli_help_topic(const char *topic);
 
+/* "-o, --output OUT" */
+#define CLI_OPTION_TEXT 128
+void cli_help_option(char text[CLI_OPTION_TEXT], const struct cli_option *option);
+
+/* The sentence of help, the names of a choice, and the default, which is that in
+ * `defaults`. */
+#define CLI_SENTENCE_TEXT 1024
+void cli_help_sentence(char text[CLI_SENTENCE_TEXT], const struct cli_option *option,
+                       const void *defaults);
+
+/* "MODEL -o OUT --data SPEC [options]" */
+void cli_help_synopsis(char text[CLI_SENTENCE_TEXT], const struct cli_command *command);
+
+/* The arguments of a command at their defaults, for free(); NULL without memory. */
+void *cli_help_defaults(const struct cli_command *command);
+
 #endif

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "command.h"
+#include "completion.h"
 #include "help.h"
+#include "manual.h"
 #include "message.h"
 #include "options.h"
 #include "tenon/version.h"
@@ -25,6 +27,13 @@ static int usage_command(const char *name)
     return cli_usage(NULL, "unknown command '%s'", name);
 }
 
+/* tenon help man [COMMAND] */
+static int manual(const char *name)
+{
+    const struct cli_command *command = name ? cli_command_find(name) : NULL;
+    return name && !command ? usage_command(name) : cli_manual_print(command);
+}
+
 /* tenon help [WHAT] */
 static int help(int argc, char **argv)
 {
@@ -32,6 +41,14 @@ static int help(int argc, char **argv)
         cli_help_overview();
         return CLI_DONE;
     }
+    if (argc <= 2 && strcmp(argv[0], "man") == 0)
+        return manual(argv[1]);
+    if (argc == 2 && strcmp(argv[0], "completion") == 0)
+        return cli_completion_print(argv[1])
+                   ? CLI_DONE
+                   : cli_usage(NULL,
+                               "no completion for '%s', wanted is bash, zsh or fish",
+                               argv[1]);
     if (argc > 1)
         return cli_usage(NULL, "help wants one command, got %d", argc);
     const struct cli_command *command = cli_command_find(argv[0]);

@@ -9,6 +9,7 @@ function(tenon_part name)
         string(MAKE_C_IDENTIFIER ${module} id)
         pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${module})
         target_link_libraries(tenon_part_${name} INTERFACE PkgConfig::${id})
+        set_property(GLOBAL APPEND PROPERTY TENON_PART_FLAGS ${${id}_LDFLAGS})
     endforeach()
 endfunction()
 

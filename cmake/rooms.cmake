@@ -35,6 +35,9 @@ function(tenon_library)
     set_target_properties(tenon PROPERTIES LINKER_LANGUAGE C
         VERSION ${PROJECT_VERSION} SOVERSION 0)
     target_link_libraries(tenon PRIVATE tenon_flags ${parts})
+    # beyond visibility: the resolvers of target_clones
+    target_link_options(tenon PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/tenon.map)
+    set_target_properties(tenon PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/tenon.map)
     target_include_directories(tenon PUBLIC
         $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 endfunction()

@@ -21,6 +21,8 @@ weights with --arch NAME. Images are named kind:path[,key=value...].
   tenon help COMMAND   the options of a command, with their defaults
   tenon help data      how images are named
   tenon help arch      built-in architectures
+  tenon help man, tenon help completion bash|zsh|fish
+                       manual pages; what a shell completes
   tenon --version      the version
 Results go to stdout, progress to stderr. Exit status: 0 done, 1 failed,
 2 usage.
@@ -88,3 +90,19 @@ Usage: tenon check MODEL [options]
 Usage: tenon infer MODEL INPUT.npy -o OUT [options]
 Usage: tenon convert IN OUT [options]
 $ tenon help | awk 'length > 80'; for c in inspect eval fuse prune train finetune compare check infer convert data; do tenon help $c | awk 'length > 80'; done
+$ tenon help man fuse | head -n 5
+.TH "TENON-FUSE" 1 "" "tenon <text>" "Tenon"
+.SH NAME
+tenon\-fuse \- one network out of several, by optimal transport of their neurons
+.SH SYNOPSIS
+.B tenon fuse
+$ tenon help man | head -n 3 | tail -n 1
+tenon \- makes one better neural network out of trained ones
+$ tenon help man fsue
+! tenon: unknown command 'fsue' (did you mean 'fuse'?); see 'tenon help'
+? 2
+$ tenon help completion fish | grep -c -- '-n __fish_use_subcommand'
+<number>
+$ tenon help completion tcsh
+! tenon: no completion for 'tcsh', wanted is bash, zsh or fish; see 'tenon help'
+? 2
