@@ -186,7 +186,7 @@ static tn_status make_output(fallback *f, const tn__kernel_request *request, siz
 {
     const tn__site *site = request->site;
     size_t v = site->node->outputs[k];
-    if (v == TN__NONE)
+    if (v == TN__NONE || !request->shapes->known[v]) /* left out, or read by nobody */
         return TN_OK;
     f->out[k] = tn__layout_plain(f->d, request->shapes->dtype[v], &site->out[k]);
     tn_status status = tn__dnnl_check(f->d, err);

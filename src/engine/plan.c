@@ -148,6 +148,14 @@ static tn_status make_fallback(tn__step *step, const tn__kernel_request *request
     return tn__fallback_create(&step->kernel, request, op, err);
 }
 
+/* What an operator does not make, since nobody reads it (a mask of Dropout). */
+static void drop_unmade_outputs(tn__step *step, const tn__shapes *shapes)
+{
+    for (size_t k = 0; k < step->out_count; k++)
+        if (step->out[k] != TN__NONE && !shapes->known[step->out[k]])
+            step->out[k] = TN__NONE;
+}
+
 /* step->kernel stays NULL where the step must be split first. */
 static tn_status make_kernel(kernel_maker *m, size_t s, tn_error *err)
 {
@@ -162,6 +170,7 @@ static tn_status make_kernel(kernel_maker *m, size_t s, tn_error *err)
                         node->type);
     tn_status status = tn__site_fill(&site, &m->memory, source->model, &source->shapes,
                                      step->nodes[0], err);
+    drop_unmade_outputs(step, &source->shapes);
     if (!status)
         status = describe_inputs(m, step, op, err);
     if (status)

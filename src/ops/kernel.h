@@ -77,6 +77,7 @@ typedef struct tn__kernel_class {
 
 extern const tn__kernel_class tn__conv_dnnl;
 extern const tn__kernel_class tn__gemm_dnnl;
+extern const tn__kernel_class tn__matmul_blas;
 extern const tn__kernel_class tn__batchnorm_dnnl;
 extern const tn__kernel_class tn__relu_dnnl;
 extern const tn__kernel_class tn__add_dnnl;

@@ -88,6 +88,20 @@ static const tn__op *const operators[] = {
     &tn__op_range,
     &tn__op_scatter_nd,
     &tn__op_layer_norm,
+    &tn__op_reduce_max,
+    &tn__op_reduce_min,
+    &tn__op_reduce_prod,
+    &tn__op_reduce_l1,
+    &tn__op_reduce_l2,
+    &tn__op_reduce_sum_square,
+    &tn__op_reduce_log_sum,
+    &tn__op_reduce_log_sum_exp,
+    &tn__op_arg_max,
+    &tn__op_arg_min,
+    &tn__op_tile,
+    &tn__op_instance_norm,
+    &tn__op_group_norm,
+    &tn__op_conv_transpose,
 };
 
 const tn__op *tn__op_find(const char *domain, const char *type)

@@ -24,5 +24,9 @@ extern const tn__op tn__op_mod, tn__op_prelu, tn__op_sum, tn__op_mean, tn__op_ma
     tn__op_min, tn__op_equal, tn__op_greater, tn__op_less, tn__op_greater_or_equal,
     tn__op_less_or_equal, tn__op_and, tn__op_or, tn__op_xor, tn__op_not, tn__op_is_nan,
     tn__op_where, tn__op_expand, tn__op_range, tn__op_scatter_nd, tn__op_layer_norm;
+extern const tn__op tn__op_reduce_max, tn__op_reduce_min, tn__op_reduce_prod,
+    tn__op_reduce_l1, tn__op_reduce_l2, tn__op_reduce_sum_square, tn__op_reduce_log_sum,
+    tn__op_reduce_log_sum_exp, tn__op_arg_max, tn__op_arg_min, tn__op_tile,
+    tn__op_instance_norm, tn__op_group_norm, tn__op_conv_transpose;
 
 #endif

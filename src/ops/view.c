@@ -56,6 +56,12 @@ static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_s
         memcpy(to, from, (size_t)count * size);
         return;
     }
+    if (size == sizeof(float)) { /* the common case, without calls */
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + i * to_step * (int64_t)sizeof(float),
+                   from + i * from_step * (int64_t)sizeof(float), sizeof(float));
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
         memcpy(to + i * to_step * (int64_t)size, from + i * from_step * (int64_t)size,
                size);

@@ -224,6 +224,37 @@ static inline tn_model *net_vgg(void)
 
 /* --- running and comparing --- */
 
+/* A transformer block: one head of attention over 6 tokens of 8 channels, norms, a
+ * token mixer (the parameter on the left) and a head. */
+static inline tn_model *net_transformer(void)
+{
+    net t;
+    size_t x;
+    net_begin(&t, &x, 3, (int64_t[]){-1, 6, 8});
+    t.model->opsets[0].version = 17;
+    size_t qkv[3];
+    for (size_t i = 0; i < 3; i++) {
+        size_t w = net_parameter(&t, 2, (int64_t[]){8, 8}, 0.3, 0);
+        qkv[i] = net_node(&t, "MatMul", 2, (size_t[]){x, w}, 8);
+    }
+    size_t k = net_unary(&t, "Transpose", qkv[1]);
+    net_ints(&t, "perm", 3, (int64_t[]){0, 2, 1});
+    size_t scores = net_node(&t, "MatMul", 2, (size_t[]){qkv[0], k}, 6);
+    scores = net_unary(&t, "Softmax", scores);
+    size_t y = net_node(&t, "MatMul", 2, (size_t[]){scores, qkv[2]}, 8);
+    y = net_add(&t, y, x);
+    size_t scale = net_positive(&t, 8),
+           shift = net_parameter(&t, 1, (int64_t[]){8}, 1, 0);
+    y = net_node(&t, "LayerNormalization", 3, (size_t[]){y, scale, shift}, 8);
+    size_t mixer = net_parameter(&t, 2, (int64_t[]){5, 6}, 0.4, 0);
+    y = net_node(&t, "MatMul", 2, (size_t[]){mixer, y}, 8);
+    y = net_unary(&t, "Erf", y);
+    y = net_unary(&t, "ReduceMean", y);
+    net_ints(&t, "axes", 1, (int64_t[]){1});
+    net_int(&t, "keepdims", 0);
+    return net_end(&t, net_gemm(&t, y, 3, true, true));
+}
+
 static inline float *random_floats(size_t count, uint64_t seed)
 {
     tn__rng rng;

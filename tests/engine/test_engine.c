@@ -34,6 +34,7 @@ static void networks_infer_as_their_operators(void **state)
     (void)state;
     check_inference(net_mlp(), 11, 4);
     check_inference(net_lenet(), 5, 4);
+    check_inference(net_transformer(), 5, 2);
     check_inference(net_vgg(), 6, 4);
     check_inference(net_resnet(16, 12), 5, 4);
     check_inference(net_resnet(5, 9), 3, 2); /* widths that fill no vector */

@@ -57,6 +57,7 @@ static void gradients_are_those_of_the_operators(void **state)
     (void)state;
     check_gradients(net_mlp(), 20, 8, 4, ROUGH);
     check_gradients(net_lenet(), 256, 4, 2, ROUGH);
+    check_gradients(net_transformer(), 48, 6, 3, SMOOTH);
     check_gradients(net_vgg(), 768, 8, 4, ROUGH);
     check_gradients(net_resnet(16, 8), 192, 8, 4, ROUGH);
     check_gradients(net_resnet(5, 8), 192, 8, 4, ROUGH);

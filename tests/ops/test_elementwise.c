@@ -90,7 +90,6 @@ static void newer_functions_follow_their_formulas(void **state)
     check_input(&c, 1, (int64_t[]){2}, NULL);
     check_node(&c, "Gelu", 20, 1);
     check_text(&c, "approximate", "fast");
-    assert_ok(check_infer(&c, err));
     assert_fails(check_run(&c, err), TN_ERROR_FORMAT, "'approximate' is 'fast'");
     check_end(&c);
 }
@@ -114,9 +113,8 @@ static void steps_round_as_named(void **state)
     static const struct {
         const char *type;
         float y[4];
-    } cases[] = {{"Floor", {-2, -1, 0, 2}},
-                 {"Ceil", {-1, 0, 1, 3}},
-                 {"Round", {-2, 0, 0, 2}}};
+    } cases[] = {
+        {"Floor", {-2, -1, 0, 2}}, {"Ceil", {-1, 0, 1, 3}}, {"Round", {-2, 0, 0, 2}}};
     for (size_t i = 0; i < TN__COUNT(cases); i++) {
         check c = check_start();
         check_input(&c, 1, (int64_t[]){4}, x);

@@ -2,6 +2,7 @@
  * be vectors, either may be a parameter. */
 #include "ops/matmul/matmul.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/view.h"
@@ -117,4 +118,5 @@ const tn__op tn__op_matmul = {
     .couple = matmul_couple,
     .forward = tn__matmul_forward,
     .backward = tn__matmul_backward,
+    .kernel = &tn__matmul_blas,
 };

@@ -1,5 +1,6 @@
-/* reduce.c - ReduceMean and ReduceSum: shapes and coupling rule. The axes are an
- * attribute, and an input since operator set 18 (ReduceMean) and 13 (ReduceSum). */
+/* reduce.c - the reductions: shapes and coupling rule. They differ in what they
+ * collect, which is in reduce_ref.c. The axes are an attribute, and an input since
+ * operator set 18 (ReduceSum: 13). */
 #include "ops/reduce/reduce.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ static tn_status reduce_infer(tn__inferred *out, const tn__site *site, tn_error 
     return TN_OK;
 }
 
-/* Sum and mean do not mind the order of what they sum over: those axes stay free. */
+/* No reduction minds the order of what it collects: those axes stay free. */
 static tn_status reduce_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 {
     bool reduced[TN__MAX_RANK];
@@ -67,3 +68,11 @@ static tn_status reduce_couple(tn__coupling *c, const tn__site *site, tn_error *
 
 const tn__op tn__op_reduce_mean = REDUCE("ReduceMean");
 const tn__op tn__op_reduce_sum = REDUCE("ReduceSum");
+const tn__op tn__op_reduce_max = REDUCE("ReduceMax");
+const tn__op tn__op_reduce_min = REDUCE("ReduceMin");
+const tn__op tn__op_reduce_prod = REDUCE("ReduceProd");
+const tn__op tn__op_reduce_l1 = REDUCE("ReduceL1");
+const tn__op tn__op_reduce_l2 = REDUCE("ReduceL2");
+const tn__op tn__op_reduce_sum_square = REDUCE("ReduceSumSquare");
+const tn__op tn__op_reduce_log_sum = REDUCE("ReduceLogSum");
+const tn__op tn__op_reduce_log_sum_exp = REDUCE("ReduceLogSumExp");
