@@ -11,6 +11,7 @@
 
 #include "alignment.h"
 #include "files.h"
+#include "fuse_candidates.h"
 #include "fuse_checks.h"
 #include "fuse_options.h"
 #include "message.h"
@@ -61,6 +62,8 @@ static int check_usage(const struct cli_fuse_args *args)
                          base->count);
     if (fuse->sinkhorn.relaxation > 0 && fuse->solver != TN_SOLVER_SINKHORN)
         return cli_usage(base->command, "--unbalanced wants --solver sinkhorn");
+    if (fuse->method == TN_FUSE_AUTO && !base->data)
+        return cli_usage(base->command, "--method auto wants --data SPEC");
     if (fuse->refit != TN_REFIT_NONE && !base->data)
         return cli_usage(base->command, "--refit layers wants --data SPEC");
     if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
@@ -201,6 +204,7 @@ static tn_status work(struct fuse_job *job, tn_error *err)
         status = cli_alignments_draw(job->args->picture, job->report.alignments,
                                      job->report.alignment_count, base, err);
     if (status == TN_OK) {
+        job->args->fuse = job->report.options; /* what auto chose is what is compared */
         job->made[FUSED].label = result_label(job);
         job->made[FUSED].file = base->output;
         status = score_made(job, FUSED, fused, err);
@@ -242,6 +246,8 @@ static int show_json(const struct fuse_job *job)
         cJSON_AddItemToObject(json, keys[i],
                               job->has[i] ? cli_score_json(&job->made[i])
                                           : cJSON_CreateNull());
+    cJSON_AddItemToObject(json, "candidates",
+                          cli_fuse_candidates_json(&job->report, job->count));
     cJSON_AddItemToObject(json, "groups", groups_json(&job->report));
     cJSON_AddItemToObject(
         json, "alignments",
@@ -309,6 +315,7 @@ static int show(const struct fuse_job *job)
             rows[count++] = job->made[i];
     cli_score_print(rows, count);
     free(rows);
+    cli_fuse_candidates_print(&job->report, job->count, &job->args->base);
     if (job->args->base.verbose)
         show_groups(report);
     cli_alignments_print(report->alignments, report->alignment_count, &job->args->base);

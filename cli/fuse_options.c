@@ -50,7 +50,27 @@ static const struct cli_choice layer_costs[] = {
 static const struct cli_choice inserts[] = {
     {"whole", TN_INSERT_WHOLE}, {"share", TN_INSERT_SHARE}, {NULL, 0}};
 
+static const struct cli_choice methods[] = {
+    {"transport", TN_FUSE_TRANSPORT}, {"auto", TN_FUSE_AUTO}, {NULL, 0}};
+static const struct cli_choice efforts[] = {{"fast", TN_EFFORT_FAST},
+                                            {"normal", TN_EFFORT_NORMAL},
+                                            {"max", TN_EFFORT_MAX},
+                                            {NULL, 0}};
+
 static const struct cli_option options[] = {
+    {.name = "method",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(method),
+     .help = "auto tries several ways and takes the one that agrees best with the "
+             "models' ensemble on images kept aside, without labels",
+     .choices = methods},
+    {.name = "effort",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(effort),
+     .help = "of --method auto: how many ways; fast refits no layers",
+     .choices = efforts},
     {.name = "refit",
      .kind = CLI_CHOICE,
      .recorded = true,

@@ -63,6 +63,19 @@ typedef enum tn_recalibrate {
     TN_RECALIBRATE_DATA_FREE
 } tn_recalibrate;
 
+typedef enum tn_fuse_method {
+    TN_FUSE_TRANSPORT, /* as the other options say */
+    TN_FUSE_AUTO /* several ways, from cheap to dear; the one that agrees best with
+                    the parents' ensemble on images kept aside is taken, without
+                    labels. Chooses support, refit and refit_goal. Wants data */
+} tn_fuse_method;
+
+typedef enum tn_effort {                   /* of method auto */
+                         TN_EFFORT_NORMAL, /* the best map, also with layers refitted */
+                         TN_EFFORT_FAST,   /* maps and recalibration only */
+                         TN_EFFORT_MAX     /* the two best maps refitted */
+} tn_effort;
+
 typedef enum tn_refit {
     TN_REFIT_NONE,
     TN_REFIT_LAYERS /* each layer in turn is fitted, by least squares with a ridge, from
@@ -77,6 +90,8 @@ typedef enum tn_refit_goal {
 } tn_refit_goal;
 
 typedef struct tn_fuse_options {
+    tn_fuse_method method;
+    tn_effort effort;
     tn_support support;
     tn_features features;
     tn_ot_metric metric;
@@ -118,6 +133,14 @@ typedef struct tn_fuse_group {
     double moved;               /* share of the mass that is not on the identity */
 } tn_fuse_group;
 
+/* One way of fusing that method auto tried, or a parent, on the images kept aside. */
+typedef struct tn_fuse_candidate {
+    char name[96];
+    double agreement;  /* with the parents' ensemble: share of images */
+    double divergence; /* mean KL(ensemble || candidate), nats */
+    double seconds;
+} tn_fuse_candidate;
+
 typedef struct tn_fuse_report {
     tn_fuse_group *groups;
     size_t group_count;
@@ -126,6 +149,10 @@ typedef struct tn_fuse_report {
                                  (shallowest) with it */
     size_t alignment_count;
     double seconds_statistics, seconds_transport, seconds_recalibrate;
+    tn_fuse_candidate *candidates; /* of method auto: [candidate_count], then the
+                                      parents; else NULL */
+    size_t candidate_count, chosen, held_out; /* held_out: images kept aside */
+    tn_fuse_options options;                  /* those the result was made by */
 } tn_fuse_report;
 TN_API void tn_fuse_report_release(tn_fuse_report *report); /* takes NULL */
 

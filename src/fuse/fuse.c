@@ -21,6 +21,7 @@ void tn_fuse_report_release(tn_fuse_report *report)
     for (size_t i = 0; i < report->alignment_count; i++)
         tn_alignment_release(&report->alignments[i]);
     tn__free(report->alignments);
+    tn__free(report->candidates);
     *report = (tn_fuse_report){0};
 }
 
@@ -268,11 +269,21 @@ tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const 
                   size_t count, const tn_dataset *data, const tn_fuse_options *options,
                   const tn_observer *observer, tn_error *err)
 {
+    const tn_fuse_options *o = options ? options : &defaults;
+    if (o->method == TN_FUSE_AUTO)
+        return tn__fuse_climb(out, report, models, count, data, o, observer, err);
+    return tn__fuse_once(out, report, models, count, data, o, observer, err);
+}
+
+tn_status tn__fuse_once(tn_model **out, tn_fuse_report *report,
+                        const tn_model *const *models, size_t count,
+                        const tn_dataset *data, const tn_fuse_options *options,
+                        const tn_observer *observer, tn_error *err)
+{
     tn__fusion f = {0};
     tn__fuse_notes n = {0};
     tn_model *fused = NULL;
-    tn_status status =
-        tn__fusion_create(&f, models, count, data, options ? options : &defaults, err);
+    tn_status status = tn__fusion_create(&f, models, count, data, options, err);
     if (status != TN_OK)
         return status;
     status = tn__fuse_notes_create(&n, &f, err);
@@ -291,6 +302,7 @@ tn_status tn_fuse(tn_model **out, tn_fuse_report *report, const tn_model *const 
             report->alignments = f.level.alignments;
             report->alignment_count = f.level.alignments ? f.level.count - 1 : 0;
             f.level.alignments = NULL;
+            report->options = *options;
             n.groups = NULL;
         }
     }

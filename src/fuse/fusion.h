@@ -213,4 +213,17 @@ tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *f
 tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
                       tn_error *err) TN_MUST_USE;
 
+/* --- fuse.c, ladder.c ---------------------------------------------------------------
+ */
+
+/* tn_fuse() by the options as they are, whatever the method; and by method auto. */
+tn_status tn__fuse_once(tn_model **out, tn_fuse_report *report,
+                        const tn_model *const *models, size_t count,
+                        const tn_dataset *data, const tn_fuse_options *options,
+                        const tn_observer *observer, tn_error *err) TN_MUST_USE;
+tn_status tn__fuse_climb(tn_model **out, tn_fuse_report *report,
+                         const tn_model *const *models, size_t count,
+                         const tn_dataset *data, const tn_fuse_options *options,
+                         const tn_observer *observer, tn_error *err) TN_MUST_USE;
+
 #endif

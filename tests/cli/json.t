@@ -30,13 +30,13 @@ b.onnx True
 $ tenon eval a.onnx -q --json --data random:3x4x4,limit=100 | python3 -c 'import json,sys; print(json.load(sys.stdin)["ensemble"])'
 None
 $ tenon fuse a.onnx b.onnx -q --json -o f.onnx --data random:3x4x4,limit=256 >fuse.json; python3 keys.py <fuse.json
-1 models, ensemble, average, uncalibrated, fused, groups, alignments, checks, layers_recalibrated, layers_refitted, seconds, data, eval_data
+1 models, ensemble, average, uncalibrated, fused, candidates, groups, alignments, checks, layers_recalibrated, layers_refitted, seconds, data, eval_data
 $ python3 -c 'import json; o = json.load(open("fuse.json")); print(*o["fused"]); print(*o["groups"][0]); print(o["fused"]["file"])'
 file accuracy loss calibration_error images params macs latency seconds
 name model neurons target cost gap marginal_error moved
 f.onnx
 $ tenon fuse a.onnx b.onnx -q --json -o g.onnx | python3 keys.py
-1 models, ensemble, average, uncalibrated, fused, groups, alignments, checks, layers_recalibrated, layers_refitted, seconds
+1 models, ensemble, average, uncalibrated, fused, candidates, groups, alignments, checks, layers_recalibrated, layers_refitted, seconds
 $ tenon compare a.onnx b.onnx --json --layers | python3 keys.py
 1 a, b, data, images, largest_difference, largest_output, agreement, layers
 $ tenon check a.onnx -q --json | python3 keys.py
