@@ -26,6 +26,11 @@ add_library(tenon_part_dnnl INTERFACE)
 find_library(TENON_DNNL dnnl REQUIRED)
 target_link_libraries(tenon_part_dnnl INTERFACE ${TENON_DNNL})
 
+# Only the solver itself: pkg-config's list ends in a reference BLAS.
+add_library(tenon_part_cbc INTERFACE)
+find_library(TENON_CBC CbcSolver REQUIRED)
+target_link_libraries(tenon_part_cbc INTERFACE ${TENON_CBC})
+
 # ONNX's schema, turned into C at build time.
 find_program(TENON_PROTOC_C protoc-c REQUIRED)
 find_path(TENON_ONNX_PROTO onnx/onnx.proto PATHS /usr/include REQUIRED)

@@ -64,6 +64,31 @@ static bool copy_node(tn__node *out, const tn__node *in)
     return done;
 }
 
+tn_status tn__node_copy_attrs(tn__node *to, const tn__node *from, tn_error *err)
+{
+    tn__attr *attrs = tn__alloc(from->attr_count, sizeof *attrs);
+    char *domain = tn__strdup(from->domain);
+    size_t copied = 0;
+    bool done = attrs && domain;
+    for (; done && copied < from->attr_count; copied++)
+        done = copy_attr(&attrs[copied], &from->attrs[copied]);
+    if (!done) {
+        for (size_t k = 0; attrs && k < copied; k++)
+            tn__attr_release(&attrs[k]);
+        tn__free(attrs);
+        tn__free(domain);
+        return tn__fail_memory(err, from->attr_count * sizeof *attrs);
+    }
+    for (size_t k = 0; k < to->attr_count; k++)
+        tn__attr_release(&to->attrs[k]);
+    tn__free(to->attrs);
+    tn__free(to->domain);
+    to->attrs = attrs;
+    to->attr_count = from->attr_count;
+    to->domain = domain;
+    return TN_OK;
+}
+
 static bool copy_value(tn__value *out, const tn__value *in)
 {
     *out = *in;

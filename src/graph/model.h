@@ -121,6 +121,9 @@ tn_status tn__node_set_ints(tn__node *node, const char *name, size_t count,
                             const int64_t *ints, tn_error *err) TN_MUST_USE;
 tn_status tn__node_set_string(tn__node *node, const char *name, const char *text,
                               size_t length, tn_error *err) TN_MUST_USE;
+/* Gives `to` the domain and copies of the attributes of `from`, in place of its own. */
+tn_status tn__node_copy_attrs(tn__node *to, const tn__node *from,
+                              tn_error *err) TN_MUST_USE;
 /* An empty attribute of that name and kind, to be filled by the caller. */
 tn_status tn__node_add_attr(tn__attr **out, tn__node *node, const char *name,
                             tn__attr_kind kind, tn_error *err) TN_MUST_USE;
