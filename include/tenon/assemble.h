@@ -7,7 +7,7 @@
  *     options.max_params = 350000;
  *     if (tn_zoo_create(&zoo, &err) || tn_zoo_add(zoo, a, NULL, &err) ||
  *         tn_zoo_add(zoo, b, NULL, &err) ||
- *         tn_assemble(&made, &report, zoo, data, &options, NULL, &err)) ...
+ *         tn_assemble(&made, NULL, &report, zoo, data, &options, NULL, &err)) ...
  *
  * Yang et al., "Deep Model Reassembly", NeurIPS 2022. What the paper searches for at
  * random is solved exactly here, and stitches are fitted in closed form.
@@ -52,6 +52,169 @@ TN_API const char *tn_zoo_name(const tn_zoo *zoo, size_t member); /* borrowed */
 /* Borrowed; with the Mul and Add that undo another normalisation once the zoo was
  * used. */
 TN_API const tn_model *tn_zoo_model(const tn_zoo *zoo, size_t member);
+
+/* --- assembling --------------------------------------------------------------------
+ */
+
+typedef enum tn_block_size { /* what blocks of a member are to have in equal shares */
+                             TN_BLOCK_SIZE_MACS,
+                             TN_BLOCK_SIZE_PARAMS,
+                             TN_BLOCK_SIZE_UNITS /* pieces between neighbouring cuts */
+} tn_block_size;
+
+typedef enum tn_cut_similarity {
+    TN_CUT_SIMILARITY_CKA,       /* linear, unbiased */
+    TN_CUT_SIMILARITY_RBF,       /* the same with a Gaussian kernel */
+    TN_CUT_SIMILARITY_REGRESSION /* variance explained by ridge regression */
+} tn_cut_similarity;
+
+typedef enum tn_assemble_solver {
+    TN_ASSEMBLE_LABELS, /* label setting, exact; gives the runners-up too */
+    TN_ASSEMBLE_CBC     /* branch and cut (COIN-OR); one solution */
+} tn_assemble_solver;
+
+typedef enum tn_assemble_objective { /* what a chain of blocks is worth */
+                                     TN_OBJECTIVE_RESIDUAL,  /* sum of log(1 - residual)
+                                                                of its stitches */
+                                     TN_OBJECTIVE_SIMILARITY /* sum of S(block, anchor)
+                                                                of its sets */
+} tn_assemble_objective;
+
+typedef enum tn_assemble_head {
+    TN_ASSEMBLE_HEAD_AUTO, /* the better of both on a quarter of the images */
+    TN_ASSEMBLE_HEAD_KEEP, /* the last block's */
+    TN_ASSEMBLE_HEAD_RIDGE /* fitted to the labels */
+} tn_assemble_head;
+
+typedef enum tn_assemble_tune {
+    TN_TUNE_NONE,
+    TN_TUNE_STITCHES, /* stitches and the last layer */
+    TN_TUNE_ALL
+} tn_assemble_tune;
+
+typedef struct tn_assemble_options {
+    size_t blocks; /* K, 2 to 8 */
+    double eps;    /* a block has at most (1 + eps) / K of its member; below 0: 0.2,
+                      or the least that works where that is more */
+    tn_block_size size;
+    tn_cut_similarity similarity;
+    bool pooled;     /* similarity of the means over positions, not of 4 x 4 grids */
+    size_t samples;  /* images for similarity */
+    size_t restarts; /* of the partition */
+    uint64_t min_params, max_params; /* max 0: no limit */
+    uint64_t min_macs, max_macs;
+    uint64_t max_memory; /* bytes of activations alive at once, one image */
+    double max_latency;  /* seconds; blocks are then measured, one image, one thread */
+    tn_assemble_objective objective;
+    tn_assemble_solver solver;
+    size_t candidates; /* best chains that are stitched; the one that answers most
+                          images right, of those kept apart, is taken */
+    const char *path;  /* the chain itself instead: MEMBER:FIRST-LAST,... (members from
+                          1, units from 0); no partition, no budgets */
+    bool random_stitches; /* drawn instead of fitted, for comparison */
+    bool norms;           /* re-estimate batch norms */
+    tn_assemble_head head;
+    size_t calibration; /* images for stitches, batch norms and the head */
+    double ridge;       /* of stitches, relative to the mean variance */
+    tn_assemble_tune tune;
+    tn_train_options train; /* of tuning; seed and threads are set from those below */
+    size_t audit;           /* random chains within the budgets that every proxy judges
+                               besides the candidates */
+    const char *cache;      /* folder for features; NULL: none are kept */
+    uint64_t seed;
+    size_t threads; /* 0: one for each processor */
+} tn_assemble_options;
+#define TN_ASSEMBLE_OPTIONS_INIT                                                       \
+    {                                                                                  \
+        .blocks = 4, .eps = -1, .samples = 2048, .restarts = 200, .candidates = 8,     \
+        .norms = true, .calibration = 1024, .ridge = 1e-3,                             \
+        .train = TN_TRAIN_OPTIONS_INIT, .seed = 1                                      \
+    }
+
+/* A block, of a member's partition or of the chain. */
+typedef struct tn_assemble_block {
+    size_t member, first, last; /* from 0; units */
+    size_t set;                 /* 0 where there is no partition */
+    bool chosen;
+} tn_assemble_block;
+
+#define TN_ASSEMBLE_BLOCKS_MAX 8
+
+/* A chain that was stitched, with what each proxy says of it. */
+typedef struct tn_assemble_chain {
+    size_t member[TN_ASSEMBLE_BLOCKS_MAX], first[TN_ASSEMBLE_BLOCKS_MAX],
+        last[TN_ASSEMBLE_BLOCKS_MAX];
+    uint64_t params, macs; /* planned; those of the network are the same */
+    bool random;           /* of the audit */
+    double stitched;       /* accuracy on the images kept apart, nothing tuned */
+    double tuned;          /* after one epoch on the stitches; NaN outside an audit */
+    double residual;       /* sum of log(1 - residual) */
+    double similarity;     /* sum of S(block, anchor) */
+    double naswot, naswot_per_unit; /* Mellor et al. 2021; NaN outside an audit */
+} tn_assemble_chain;
+
+typedef struct tn_assemble_report {
+    size_t block_count;
+    tn_assemble_block
+        *blocks; /* of the partition, member by member; none with `path` */
+    double objective, mean_objective, eps;
+    size_t restarts;
+    bool proven; /* the partition is the best there is */
+    size_t chain_length;
+    tn_assemble_block chain[TN_ASSEMBLE_BLOCKS_MAX];
+    double residual[TN_ASSEMBLE_BLOCKS_MAX]; /* of the stitch behind each block */
+    uint64_t stitch_params[TN_ASSEMBLE_BLOCKS_MAX];
+    uint64_t params, macs, memory; /* planned */
+    size_t chain_count;
+    tn_assemble_chain *chains; /* the candidates by falling value, then the audit's */
+    size_t features_cached;    /* members */
+    tn_train_report train;     /* where tuned */
+    struct {
+        double features, partition, program, stitching, tuning;
+    } seconds;
+} tn_assemble_report;
+TN_API void tn_assemble_report_release(tn_assemble_report *report);
+
+/* Cuts every member into blocks, groups blocks that do the same work, chooses one of
+ * each under the budgets, and makes one network of them. `stitched` (may be NULL) is
+ * the network before tuning, where it is tuned. Of `data` the first images serve
+ * similarity and fitting; as many as a quarter of these, and 500 at most, are kept
+ * apart behind them to choose by. Deterministic, but for max_latency. The result says
+ * in metadata `tenon.blocks` where each block comes from. TN_ERROR_MISMATCH where no
+ * chain keeps the budgets, naming the nearest that some chain keeps; _ARGUMENT
+ * (options, eps too small); _UNSUPPORTED. */
+TN_API TN_MUST_USE tn_status tn_assemble(tn_model **out, tn_model **stitched,
+                                         tn_assemble_report *report, tn_zoo *zoo,
+                                         const tn_dataset *data,
+                                         const tn_assemble_options *options,
+                                         const tn_observer *observer, tn_error *err);
+
+/* The zoo, its sets and the chosen chain as SVG. TN_ERROR_EXISTS, _IO. */
+TN_API TN_MUST_USE tn_status tn_assemble_picture(const char *path, bool replace,
+                                                 const tn_zoo *zoo,
+                                                 const tn_assemble_report *report,
+                                                 tn_error *err);
+
+/* Kendall's tau-b of x [n] and y [n], in [-1, 1]; 0 where either is constant. */
+TN_API double tn_kendall(const double *x, const double *y, size_t n);
+
+/* Similarity of every cut of the first member with every cut of the second, [units of a
+ * + 1, units of b + 1], row-major; owned by the caller, released with
+ * tn_cut_matrix_release(). */
+typedef struct tn_cut_matrix {
+    size_t rows, columns;
+    double *values; /* [rows, columns] */
+    char **row_names, **column_names;
+} tn_cut_matrix;
+TN_API void tn_cut_matrix_release(tn_cut_matrix *matrix);
+TN_API TN_MUST_USE tn_status tn_compare_cuts(tn_cut_matrix *out, const tn_model *a,
+                                             const tn_model *b, const tn_dataset *data,
+                                             tn_cut_similarity similarity, bool pooled,
+                                             size_t threads, tn_error *err);
+/* The matrix as SVG. TN_ERROR_EXISTS, _IO. */
+TN_API TN_MUST_USE tn_status tn_cut_matrix_picture(const char *path, bool replace,
+                                                   const tn_cut_matrix *matrix,
+                                                   tn_error *err);
 
 #ifdef __cplusplus
 }

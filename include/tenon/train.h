@@ -48,6 +48,8 @@ typedef struct tn_train_options {
     bool augment_flip;
     double holdout;    /* share of the data set kept apart: the model returned is that
                           of the epoch best on it; 0: the last epoch's */
+    const char *only;  /* parameters to train: beginnings of names, separated by commas;
+                          NULL: all. Running statistics move all the same */
     uint64_t seed;     /* order, augmentation, holdout */
     size_t threads;    /* 0: one for each processor */
     const char *state; /* a file that keeps where training stands, so that it can be

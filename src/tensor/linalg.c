@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -41,10 +42,9 @@ void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
 
 enum { JITTERS = 4 };
 
-tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error *err)
+/* The lower Cholesky factor of a [n, n] with what jitter it takes, owned. */
+static tn_status factor_spd(double **out, const double *a, size_t n, tn_error *err)
 {
-    if (n == 0 || k == 0)
-        return TN_OK;
     (void)pthread_once(&once, use_one_thread);
     double trace = 0;
     for (size_t i = 0; i < n; i++)
@@ -62,13 +62,40 @@ tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error
             LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, factor, (lapack_int)n);
         jitter = attempt ? jitter * 10 : 1e-12 * trace / (double)n;
     }
-    if (!info)
-        info = LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, (lapack_int)k,
-                              factor, (lapack_int)n, b, (lapack_int)k);
-    tn__free(factor);
-    if (info)
+    if (info) {
+        tn__free(factor);
         return tn__fail(err, TN_ERROR_NUMERIC,
                         "matrix of %zu rows is not positive definite (pivot %d)", n,
                         (int)info);
+    }
+    *out = factor;
+    return TN_OK;
+}
+
+tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error *err)
+{
+    double *factor = NULL;
+    if (n == 0 || k == 0)
+        return TN_OK;
+    tn_status status = factor_spd(&factor, a, n, err);
+    if (status == TN_OK &&
+        LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, (lapack_int)k, factor,
+                       (lapack_int)n, b, (lapack_int)k))
+        status = tn__fail(err, TN_ERROR_NUMERIC,
+                          "cannot solve with a matrix of %zu rows", n);
+    tn__free(factor);
+    return status;
+}
+
+tn_status tn__log_det_spd(double *out, const double *a, size_t n, tn_error *err)
+{
+    double *factor = NULL, sum = 0;
+    tn_status status = factor_spd(&factor, a, n, err);
+    if (status != TN_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        sum += 2 * log(factor[i * n + i]);
+    tn__free(factor);
+    *out = sum;
     return TN_OK;
 }

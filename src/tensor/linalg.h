@@ -26,5 +26,8 @@ void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
  * read. */
 tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k,
                         tn_error *err) TN_MUST_USE;
+/* log det of a symmetric positive definite a [n, n], with the same jitter. */
+tn_status tn__log_det_spd(double *out, const double *a, size_t n,
+                          tn_error *err) TN_MUST_USE;
 
 #endif

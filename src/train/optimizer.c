@@ -6,6 +6,7 @@
 #include "train/optimizer.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 1 << 15 };
 #define ADAM_EPSILON 1e-8F
@@ -70,6 +71,18 @@ void tn__optimizer_update(float *w, float *const m[TN__MOMENTS], const float *g,
         sgd_update(w, m[0], g, n, rule, pace);
 }
 
+/* Whether `name` begins as one of the comma-separated words of `only`. */
+static bool moves(const char *name, const char *only)
+{
+    for (const char *at = only; at && *at;) {
+        size_t length = strcspn(at, ",");
+        if (length && !strncmp(name, at, length))
+            return true;
+        at += length + (at[length] == ',');
+    }
+    return !only;
+}
+
 tn_status tn__optimizer_create(tn__optimizer **out, tn__engine *engine,
                                const tn_model *model, tn__workers *workers,
                                const tn__rule *rule, tn_error *err)
@@ -85,7 +98,7 @@ tn_status tn__optimizer_create(tn__optimizer **out, tn__engine *engine,
     }
     for (size_t v = 0; v < model->value_count; v++) {
         size_t count = tn__engine_parameter_count(engine, v);
-        if (!count)
+        if (!count || !moves(model->values[v].name, rule->only))
             continue;
         parameter p = {.value = v, .count = count, .rule = *rule};
         if (model->values[v].parameter.shape.rank < 2)

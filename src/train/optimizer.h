@@ -24,6 +24,7 @@ typedef struct tn__rule {
     double second;   /* b2 */
     double decay, clip;
     bool nesterov;
+    const char *only; /* beginnings of names of what moves, or NULL: all */
 } tn__rule;
 
 /* Of one step. */

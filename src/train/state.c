@@ -65,6 +65,8 @@ void tn__state_identify(char out[TN__SHA256_HEX], const tn_train_options *o,
                o->warmup_epochs, o->label_smoothing, o->norm_momentum, o->augment_pad,
                o->augment_flip, o->holdout, (unsigned long long)o->seed);
     chain(out, o->step_epochs, sizeof o->step_epochs);
+    if (o->only)
+        chain(out, o->only, strlen(o->only));
     chain(out, tn_dataset_spec(data), strlen(tn_dataset_spec(data)));
     chain_text(out, "%zu", tn_dataset_count(data));
     chain_model(out, start);

@@ -197,7 +197,8 @@ static tn_status set_up(trainer *t, tn_error *err)
                      .second = o->second_momentum,
                      .decay = o->weight_decay,
                      .clip = o->clip,
-                     .nesterov = o->nesterov};
+                     .nesterov = o->nesterov,
+                     .only = o->only};
     tn__augment augment = {o->augment_pad, o->augment_flip};
     tn_status status = tn__train_options_check(o, err);
     if (status || (status = check_padding(t, err)) != TN_OK ||

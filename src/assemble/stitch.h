@@ -1,0 +1,50 @@
+/* stitch.h - a chain of blocks made into one network, in closed form. */
+#ifndef TN_ASSEMBLE_STITCH_H
+#define TN_ASSEMBLE_STITCH_H
+
+#include "assemble/adapter.h"
+#include "assemble/partition.h"
+#include "base/threads.h"
+
+/* Whether blocks b and c are neighbours of one member, which need no stitch. */
+bool tn__blocks_join(const tn__block *b, const tn__block *c);
+
+/* What a chain costs once it is stitched; stitches [count - 1] (may be NULL) is the
+ * part of each stitch. TN_ERROR_MISMATCH where two blocks cannot be stitched. */
+tn_status tn__chain_cost(tn__cost *out, tn__cost *stitches, const tn_zoo *zoo,
+                         const tn__block *blocks, size_t count,
+                         tn_error *err) TN_MUST_USE;
+/* The stitch from block b to block c; *legal is false where there is none. */
+tn_status tn__stitch_cost(tn__cost *out, bool *legal, const tn_zoo *zoo,
+                          const tn__block *b, const tn__block *c,
+                          tn_error *err) TN_MUST_USE;
+
+typedef struct tn__stitching {
+    const tn_zoo *zoo;
+    const tn__block *blocks;
+    size_t count;
+    const float *images;   /* [n, input], for everything fitted */
+    const int32_t *labels; /* [n] */
+    size_t n;
+    double ridge; /* relative to the mean diagonal */
+    bool random;  /* stitches drawn (He normal) instead of fitted */
+    bool norms;   /* re-estimate batch norms behind the first stitch */
+    tn_assemble_head head;
+    uint64_t seed;
+    tn__workers *workers;
+} tn__stitching;
+
+/* One network out of the chain. residual [count - 1] (may be NULL): share of variance
+ * that each stitch leaves unexplained; 0 where blocks join. */
+tn_status tn__stitch_chain(tn_model **out, double *residual, const tn__stitching *how,
+                           tn_error *err) TN_MUST_USE;
+
+/* Fits the last Gemm to the labels by ridge regression on what it reads; head.c. */
+tn_status tn__head_fit(tn_model *model, const tn__stitching *how,
+                       tn_error *err) TN_MUST_USE;
+/* Share of images whose largest output is their label. */
+tn_status tn__accuracy(double *out, const tn_model *model, const float *images,
+                       const int32_t *labels, size_t n, tn__workers *workers,
+                       tn_error *err) TN_MUST_USE;
+
+#endif
