@@ -66,12 +66,31 @@ static bool read_u64(uint64_t *out, const char *text, char **end)
     return errno == 0;
 }
 
+/* "0.35M": a number with k, M or G behind it that comes to a whole one. */
+static bool read_amount(uint64_t *out, const char *text)
+{
+    static const struct {
+        char letter;
+        double factor;
+    } units[] = {{'k', 1e3}, {'M', 1e6}, {'G', 1e9}};
+    char *end = NULL;
+    double value = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
+    for (size_t i = 0; value >= 0 && i < CLI_COUNT(units); i++)
+        if (end[0] == units[i].letter && !end[1]) {
+            double whole = round(value * units[i].factor);
+            *out = (uint64_t)whole;
+            return whole < 1e18 && fabs(value * units[i].factor - whole) < 1e-6 * whole;
+        }
+    return false;
+}
+
 static int set_whole(void *args, const struct cli_command *command,
                      const struct cli_option *option, const char *text)
 {
     uint64_t value = 0;
     char *end = NULL;
-    if (!read_u64(&value, text, &end) || *end)
+    bool whole = read_u64(&value, text, &end) && !*end;
+    if (!whole && (option->kind != CLI_U64 || !read_amount(&value, text)))
         return cli_usage(command, "--%s is '%s', a whole number is wanted",
                          option->name, text);
     if (out_of_range(option, (double)value))

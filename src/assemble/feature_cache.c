@@ -7,15 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "assemble/features.h"
+#include "assemble/cut_features.h"
 #include "tenon/version.h"
 
 #define LAYOUT 1 /* of the files: rows, then Gram matrices, of each cut in order */
 
 /* "FOLDER/0123....features", owned; *path is NULL where the member has no content hash.
  */
-static tn_status path_of(char **path, const tn__features *f, size_t first, size_t count,
-                         const tn_model *model, const tn__probe *probe, tn_error *err)
+static tn_status path_of(char **path, const tn__zoo_features *f, size_t first,
+                         size_t count, const tn_model *model, const tn__probe *probe,
+                         tn_error *err)
 {
     char hash[TN__SHA256_HEX];
     *path = NULL;
@@ -34,17 +35,17 @@ static tn_status path_of(char **path, const tn__features *f, size_t first, size_
     return *path ? TN_OK : tn__fail_memory(err, sizeof hash);
 }
 
-static size_t rows_bytes(const tn__features *f, const tn__cut_features *cut)
+static size_t rows_bytes(const tn__zoo_features *f, const tn__cut_features *cut)
 {
     return f->sampled * cut->positions * cut->channels * sizeof(float);
 }
 
-static size_t gram_bytes(const tn__features *f)
+static size_t gram_bytes(const tn__zoo_features *f)
 {
     return f->shards * f->shard * f->shard * sizeof(float);
 }
 
-tn_status tn__cache_read(bool *found, tn__features *features, size_t first,
+tn_status tn__cache_read(bool *found, tn__zoo_features *features, size_t first,
                          size_t count, const tn_model *model, const tn__probe *probe,
                          tn_error *err)
 {
@@ -72,7 +73,7 @@ tn_status tn__cache_read(bool *found, tn__features *features, size_t first,
     return TN_OK;
 }
 
-tn_status tn__cache_write(const tn__features *features, size_t first, size_t count,
+tn_status tn__cache_write(const tn__zoo_features *features, size_t first, size_t count,
                           const tn_model *model, const tn__probe *probe, tn_error *err)
 {
     char *path = NULL;

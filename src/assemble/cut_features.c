@@ -1,11 +1,11 @@
-/* features.c - Gram matrices of all cuts over probe images, CKA and regression.
+/* cut_features.c - Gram matrices of all cuts over probe images, CKA and regression.
  *
  * A member is run once. Of each shard of images a cut leaves a Gram matrix, so that
  * memory does not grow with its width, and of the first images the rows themselves, for
  * regression. Kornblith et al. 2019 (linear and RBF CKA); Nguyen et al. 2021, equation
  * 3 (HSIC averaged over batches before the quotient is taken).
  */
-#include "assemble/features.h"
+#include "assemble/cut_features.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #define IMAGES_MIN 4 /* fewer have no unbiased estimate */
 #define RIDGE 1e-3   /* relative to the mean diagonal */
 
-void tn__features_release(tn__features *features)
+void tn__zoo_features_release(tn__zoo_features *features)
 {
     for (size_t c = 0; features->list && c < features->cuts; c++) {
         tn__free(features->list[c].rows);
@@ -27,7 +27,7 @@ void tn__features_release(tn__features *features)
     }
     tn__free(features->list);
     tn__free(features->offset);
-    *features = (tn__features){0};
+    *features = (tn__zoo_features){0};
 }
 
 /* --- pooling -----------------------------------------------------------------------
@@ -83,7 +83,7 @@ static void pool(float *to, const float *x, const layout *l, bool pooled)
  */
 
 typedef struct streaming {
-    tn__features *out;
+    tn__zoo_features *out;
     tn__cut_features *list; /* of the member's cut 0 */
     const tn__probe *probe;
     const layout *layouts; /* [units + 1] */
@@ -157,7 +157,7 @@ static tn_status measure_shard(void *user, const tn__shard *shard, size_t worker
     return status;
 }
 
-static tn_status stream_member(tn__features *out, tn__cut_features *list,
+static tn_status stream_member(tn__zoo_features *out, tn__cut_features *list,
                                const tn__member *m, const layout *layouts,
                                const tn__probe *probe, tn_error *err)
 {
@@ -184,7 +184,7 @@ static tn_status stream_member(tn__features *out, tn__cut_features *list,
     return status;
 }
 
-static tn_status add_member(tn__features *out, size_t first, const tn__member *m,
+static tn_status add_member(tn__zoo_features *out, size_t first, const tn__member *m,
                             const tn__probe *probe, tn_error *err)
 {
     tn_status status = TN_OK;
@@ -215,10 +215,11 @@ static tn_status add_member(tn__features *out, size_t first, const tn__member *m
     return status;
 }
 
-tn_status tn__features_create(tn__features *out, const tn_zoo *zoo,
-                              const tn__probe *probe, tn_error *err)
+tn_status tn__zoo_features_create(tn__zoo_features *out, const tn_zoo *zoo,
+                                  const tn__probe *probe, tn_error *err)
 {
-    tn__features made = {.shard = SHARD, .sampled = TN__MIN(probe->sampled, probe->n)};
+    tn__zoo_features made = {.shard = SHARD,
+                             .sampled = TN__MIN(probe->sampled, probe->n)};
     made.shards = (probe->n + made.shard - 1) / made.shard;
     made.offset = tn__alloc(zoo->count, sizeof *made.offset);
     if (!made.offset)
@@ -236,14 +237,15 @@ tn_status tn__features_create(tn__features *out, const tn_zoo *zoo,
     if (status == TN_OK)
         *out = made;
     else
-        tn__features_release(&made);
+        tn__zoo_features_release(&made);
     return status;
 }
 
 /* --- CKA ---------------------------------------------------------------------------
  */
 
-tn_status tn__features_cka(double **out, const tn__features *features, tn_error *err)
+tn_status tn__zoo_features_cka(double **out, const tn__zoo_features *features,
+                               tn_error *err)
 {
     size_t n = features->cuts, square = features->shard * features->shard;
     double *hsic = tn__alloc(n, n * sizeof *hsic);
@@ -363,8 +365,8 @@ static tn_status unexplained(double *out, const float *x, const float *y,
     return TN_OK;
 }
 
-tn_status tn__features_residual(double *out, const tn__features *features, size_t u,
-                                size_t v, tn_error *err)
+tn_status tn__zoo_features_residual(double *out, const tn__zoo_features *features,
+                                    size_t u, size_t v, tn_error *err)
 {
     const tn__cut_features *from = &features->list[u], *to = &features->list[v];
     bool single = from->positions != to->positions;
@@ -391,7 +393,7 @@ tn_status tn__features_residual(double *out, const tn__features *features, size_
 }
 
 typedef struct regressing {
-    const tn__features *features;
+    const tn__zoo_features *features;
     double *explained; /* [cuts, cuts] */
 } regressing;
 
@@ -403,14 +405,14 @@ static tn_status regress_row(void *user, size_t u, size_t worker, tn_error *err)
     (void)worker;
     for (size_t v = 0; v < n && status == TN_OK; v++) {
         double residual = 0;
-        status = tn__features_residual(&residual, r->features, u, v, err);
+        status = tn__zoo_features_residual(&residual, r->features, u, v, err);
         r->explained[u * n + v] = 1 - residual;
     }
     return status;
 }
 
-tn_status tn__features_regression(double **out, const tn__features *features,
-                                  tn__workers *workers, tn_error *err)
+tn_status tn__zoo_features_regression(double **out, const tn__zoo_features *features,
+                                      tn__workers *workers, tn_error *err)
 {
     size_t n = features->cuts;
     regressing r = {features, tn__alloc(n, n * sizeof(double))};

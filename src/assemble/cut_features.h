@@ -1,6 +1,6 @@
-/* features.h - how alike the cuts of a zoo are, on probe images streamed once. */
-#ifndef TN_ASSEMBLE_FEATURES_H
-#define TN_ASSEMBLE_FEATURES_H
+/* cut_features.h - how alike the cuts of a zoo are, on probe images streamed once. */
+#ifndef TN_ASSEMBLE_CUT_FEATURES_H
+#define TN_ASSEMBLE_CUT_FEATURES_H
 
 #include "assemble/zoo.h"
 #include "base/threads.h"
@@ -25,35 +25,35 @@ typedef struct tn__probe {
     const char *describe; /* what the images are, for the key of the cache */
 } tn__probe;
 
-typedef struct tn__features {
+typedef struct tn__zoo_features {
     size_t cuts, shards, shard, sampled;
     size_t *offset;         /* [members]: number of their cut 0 */
     tn__cut_features *list; /* [cuts] */
     size_t cached;          /* members whose features were found in the cache */
-} tn__features;
-tn_status tn__features_create(tn__features *out, const tn_zoo *zoo,
-                              const tn__probe *probe, tn_error *err) TN_MUST_USE;
-void tn__features_release(tn__features *features);
+} tn__zoo_features;
+tn_status tn__zoo_features_create(tn__zoo_features *out, const tn_zoo *zoo,
+                                  const tn__probe *probe, tn_error *err) TN_MUST_USE;
+void tn__zoo_features_release(tn__zoo_features *features);
 
 /* Unbiased CKA of all cuts, [cuts, cuts]; owned by the caller. */
-tn_status tn__features_cka(double **out, const tn__features *features,
-                           tn_error *err) TN_MUST_USE;
+tn_status tn__zoo_features_cka(double **out, const tn__zoo_features *features,
+                               tn_error *err) TN_MUST_USE;
 /* Share of the variance of cut v that ridge regression from cut u does not explain, on
  * images it was not fitted on: 0 where u tells all of v. Directional. */
-tn_status tn__features_residual(double *out, const tn__features *features, size_t u,
-                                size_t v, tn_error *err) TN_MUST_USE;
+tn_status tn__zoo_features_residual(double *out, const tn__zoo_features *features,
+                                    size_t u, size_t v, tn_error *err) TN_MUST_USE;
 /* 1 - residual, the mean of both directions, [cuts, cuts]; owned by the caller. */
-tn_status tn__features_regression(double **out, const tn__features *features,
-                                  tn__workers *workers, tn_error *err) TN_MUST_USE;
+tn_status tn__zoo_features_regression(double **out, const tn__zoo_features *features,
+                                      tn__workers *workers, tn_error *err) TN_MUST_USE;
 
 /* --- files of features (feature_cache.c) ------------------------------------------ */
 
 /* Fills what was allocated for cuts [first, first + count) from the cache; *found tells
  * whether it was there and whole. */
-tn_status tn__cache_read(bool *found, tn__features *features, size_t first,
+tn_status tn__cache_read(bool *found, tn__zoo_features *features, size_t first,
                          size_t count, const tn_model *model, const tn__probe *probe,
                          tn_error *err) TN_MUST_USE;
-tn_status tn__cache_write(const tn__features *features, size_t first, size_t count,
+tn_status tn__cache_write(const tn__zoo_features *features, size_t first, size_t count,
                           const tn_model *model, const tn__probe *probe,
                           tn_error *err) TN_MUST_USE;
 
