@@ -33,6 +33,7 @@ tn_status tn__splice_begin(tn__splice *out, const tn_model *first, tn_error *err
                                      input->rank, input->dims, err);
     for (int a = 0; status == TN_OK && a < input->rank; a++) {
         char *name = input->dim_names[a] ? tn__strdup(input->dim_names[a]) : NULL;
+        tn__free(made.model->values[made.end].dim_names[a]);
         made.model->values[made.end].dim_names[a] = name;
         if (input->dim_names[a] && !name)
             status = tn__fail_memory(err, 1);
