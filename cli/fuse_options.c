@@ -57,6 +57,11 @@ static const struct cli_choice efforts[] = {{"fast", TN_EFFORT_FAST},
                                             {"max", TN_EFFORT_MAX},
                                             {NULL, 0}};
 
+static const struct cli_choice manys[] = {{"many-to-one", TN_MANY_TO_ONE},
+                                          {"iterative", TN_MANY_ITERATIVE},
+                                          {"mean", TN_MANY_MEAN},
+                                          {NULL, 0}};
+
 static const struct cli_option options[] = {
     {.name = "method",
      .kind = CLI_CHOICE,
@@ -107,6 +112,13 @@ static const struct cli_option options[] = {
      .help =
          "the model, counted from 0, whose order and number of neurons the result has",
      .max = CLI_WEIGHTS_MAX},
+    {.name = "many",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(many),
+     .help = "how three and more models are aligned: each with the reference, with the "
+             "mean of those before it, or again and again with the mean of all others",
+     .choices = manys},
     {.name = "width",
      .kind = CLI_DOUBLE,
      .recorded = true,

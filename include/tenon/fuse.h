@@ -89,6 +89,13 @@ typedef enum tn_refit_goal {
     TN_REFIT_SPREAD /* the same, its standard deviations brought to the parents' */
 } tn_refit_goal;
 
+typedef enum tn_many {                    /* how three and more are aligned */
+                       TN_MANY_TO_ONE,    /* each with the reference */
+                       TN_MANY_ITERATIVE, /* each with the mean of those before it */
+                       TN_MANY_MEAN       /* each with the mean of all others, again and
+                                             again: MergeMany, arXiv 2209.04836 */
+} tn_many;
+
 typedef struct tn_fuse_options {
     tn_fuse_method method;
     tn_effort effort;
@@ -106,16 +113,17 @@ typedef struct tn_fuse_options {
     size_t calibration;    /* images for recalibration */
     const double *weights; /* [models], sum 1; NULL: equal */
     size_t reference;      /* the model whose coordinates and widths the result has */
-    bool align;            /* false: the plain average, for comparison */
+    tn_many many;
+    bool align;             /* false: the plain average, for comparison */
     tn_depth_options depth; /* where depths differ */
-    double width;          /* from 1 to the number of models: multiply-accumulates of
-                              the result, those of one parent being 1 and zeros between
-                              the parents not counted. Above 1 the neurons whose merging
-                              costs most stay apart (PLeaS: Nasery et al. 2024, arXiv
-                              2407.02447); with as many as models the result is the mean
-                              of their outputs */
-    uint64_t seed;         /* which images are drawn */
-    size_t threads;        /* 0: one for each processor */
+    double width;           /* from 1 to the number of models: multiply-accumulates of
+                               the result, those of one parent being 1 and zeros between
+                               the parents not counted. Above 1 the neurons whose merging
+                               costs most stay apart (PLeaS: Nasery et al. 2024, arXiv
+                               2407.02447); with as many as models the result is the mean
+                               of their outputs */
+    uint64_t seed;          /* which images are drawn */
+    size_t threads;         /* 0: one for each processor */
 } tn_fuse_options;
 #define TN_FUSE_OPTIONS_INIT                                                           \
     {                                                                                  \

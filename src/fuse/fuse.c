@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fuse/fusion.h"
+#include "fuse/many.h"
 #include "fuse/partial.h"
 
 static const tn_fuse_options defaults = TN_FUSE_OPTIONS_INIT;
@@ -288,7 +289,7 @@ tn_status tn__fuse_once(tn_model **out, tn_fuse_report *report,
         return status;
     status = tn__fuse_notes_create(&n, &f, err);
     if (status == TN_OK && f.options->align)
-        status = tn__fusion_align(&f, &n, TN__NONE, observer, err);
+        status = tn__fusion_align_all(&f, &n, observer, err);
     if (status == TN_OK && f.options->width > 1)
         status = tn__partial_widen(&f, f.options->width, err);
     if (status == TN_OK)
@@ -327,7 +328,7 @@ tn_status tn_align(tn_model **out, const tn_model *const *models, size_t count,
         return status;
     status = tn__fuse_notes_create(&n, &f, err);
     if (status == TN_OK && f.options->align)
-        status = tn__fusion_align(&f, &n, parent, observer, err);
+        status = tn__fusion_align_all(&f, &n, observer, err);
     if (status == TN_OK)
         status = tn__fusion_carry(out, &f, parent, err);
     tn__free(n.groups);

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "fuse/fusion.h"
+#include "fuse/many.h"
 
 static const tn_fuse_options defaults = TN_FUSE_OPTIONS_INIT;
 
@@ -36,12 +36,13 @@ tn_status tn_fuse_mix(const tn_fuse_mixtures *mixtures, const tn_model *const *m
     tn__fuse_notes notes = {0};
     own.weights = NULL;
     own.refit = TN_REFIT_NONE;
+    own.width = 1;
     tn_status status = tn__fusion_create(&f, models, count, data, &own, err);
     if (status != TN_OK)
         return status;
     status = tn__fuse_notes_create(&notes, &f, err);
     if (status == TN_OK && own.align)
-        status = tn__fusion_align(&f, &notes, TN__NONE, observer, err);
+        status = tn__fusion_align_all(&f, &notes, observer, err);
     for (size_t k = 0; k < mixtures->count && status == TN_OK; k++)
         status = mix_one(mixtures, k, &f, &own, err);
     tn__free(notes.groups);
