@@ -37,16 +37,15 @@ static const struct cli_choice refit_goals[] = {
     {"mean", TN_REFIT_MEAN}, {"spread", TN_REFIT_SPREAD}, {NULL, 0}};
 static const struct cli_choice depths[] = {
     {"deep", TN_DEPTH_DEEP}, {"shallow", TN_DEPTH_SHALLOW}, {NULL, 0}};
-static const struct cli_choice layer_costs[] = {
-    {"auto", TN_LAYER_COST_AUTO},
-    {"cka", TN_LAYER_COST_CKA},
-    {"cka-biased", TN_LAYER_COST_CKA_BIASED},
-    {"cka-rbf", TN_LAYER_COST_CKA_RBF},
-    {"wasserstein", TN_LAYER_COST_WASSERSTEIN},
-    {"regression", TN_LAYER_COST_REGRESSION},
-    {"neurons", TN_LAYER_COST_NEURONS},
-    {"index", TN_LAYER_COST_INDEX},
-    {NULL, 0}};
+const struct cli_choice cli_layer_costs[] = {{"auto", TN_LAYER_COST_AUTO},
+                                             {"cka", TN_LAYER_COST_CKA},
+                                             {"cka-biased", TN_LAYER_COST_CKA_BIASED},
+                                             {"cka-rbf", TN_LAYER_COST_CKA_RBF},
+                                             {"wasserstein", TN_LAYER_COST_WASSERSTEIN},
+                                             {"regression", TN_LAYER_COST_REGRESSION},
+                                             {"neurons", TN_LAYER_COST_NEURONS},
+                                             {"index", TN_LAYER_COST_INDEX},
+                                             {NULL, 0}};
 static const struct cli_choice inserts[] = {
     {"whole", TN_INSERT_WHOLE}, {"share", TN_INSERT_SHARE}, {NULL, 0}};
 
@@ -231,7 +230,7 @@ static const struct cli_option depth_options[] = {
      .recorded = true,
      .offset = FIELD(depth.cost),
      .help = "of a pair of layers; auto takes cka with --data, else index",
-     .choices = layer_costs},
+     .choices = cli_layer_costs},
     {.name = "insert",
      .kind = CLI_CHOICE,
      .recorded = true,

@@ -101,6 +101,16 @@ TN_API TN_MUST_USE tn_status tn_level(tn_model **out, tn_alignment *alignments,
                                       const tn_level_request *request,
                                       const tn_depth_options *options, tn_error *err);
 
+/* Parameters of models[0] put into models[1], unit by unit as aligned, indices modulo
+ * the source's extents (heterogeneous model transfer, the baseline of fusion across
+ * depths): units of the target that have no counterpart keep theirs. *out is owned by
+ * the caller; alignment may be NULL; `depth` and `insert` mean nothing here. Errors as
+ * tn_level(), _ARGUMENT where there are not two models. */
+TN_API TN_MUST_USE tn_status tn_transfer(tn_model **out, tn_alignment *alignment,
+                                         const tn_level_request *request,
+                                         const tn_depth_options *options,
+                                         tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

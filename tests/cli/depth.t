@@ -18,6 +18,12 @@ $ tenon fuse deep.onnx shallow.onnx -q -o g.onnx --picture g.png
 $ tenon fuse deep.onnx shallow.onnx -q -o g.onnx --depth shallow
 ! tenon: cannot level 'deep.onnx' with 'shallow.onnx': folding layers wants data, for the fit of their activations
 ? 1
+$ tenon transfer shallow.onnx mlp:48-24-8-10 -q -o t.onnx --align chain
+shallow.onnx aligned with mlp:48-24-8-10: 2 layers with 3, cost 0.0000; outputs moved by 0
+layer  aligned with  stage  neurons  onto    cost
+fc1    fc1               0       16    24  0.0000
+fc2    fc3               0       10    10  0.0000
+wrote t.onnx
 
 % require python3
 $ tenon fuse deep.onnx shallow.onnx -qf -o f.onnx --align chain --json >a.json

@@ -12,6 +12,7 @@ Commands:
   train      trains a built-in architecture from random weights
   finetune   goes on training a model
   distill    trains a student on what one or more teachers say
+  transfer   parameters of one network put into another of other depth or width
   compare    largest output difference of two models; layer-by-layer similarity
   check      permutes every group at random: how far do the outputs move?
   infer      runs a model on the inputs in an .npy file

@@ -221,6 +221,36 @@ static void folding_added_units_gives_the_network_back(void **state)
     }
 }
 
+static void transfer_copies_aligned_units_and_no_others(void **state)
+{
+    (void)state;
+    tn_model *deep = make_net("mlp:784-12-11-8-10", 1), *out = NULL;
+    tn_model *shallow = make_net("mlp:784-20-5-10", 2);
+    const tn_model *models[2] = {shallow, deep};
+    tn_level_request request = {models, 2, NULL, 0, 1, 1};
+    tn_depth_options options = {.map = TN_LAYER_MAP_CHAIN};
+    tn_alignment a = {0};
+    assert_ok(tn_transfer(&out, &a, &request, &options, err));
+    const size_t slots[3] = {0, 1, 3};
+    assert_memory_equal(a.slot, slots, sizeof slots);
+    const tn__tensor *from =
+        &shallow->values[tn__model_find_value(shallow, "fc2.weight")].parameter;
+    const tn__tensor *to =
+        &out->values[tn__model_find_value(out, "fc2.weight")].parameter;
+    for (size_t i = 0; i < 11; i++) /* [11, 12] of [5, 20] */
+        for (size_t k = 0; k < 12; k++)
+            assert_near(tn__tensor_get_f64(to, i * 12 + k),
+                        tn__tensor_get_f64(from, i % 5 * 20 + k), 0);
+    size_t third = tn__model_find_value(out, "fc3.weight");
+    assert_memory_equal(tn__tensor_data(&out->values[third].parameter),
+                        tn__tensor_data(&deep->values[third].parameter),
+                        8 * 11 * sizeof(float));
+    tn_alignment_release(&a);
+    tn_model_free(out);
+    tn_model_free(deep);
+    tn_model_free(shallow);
+}
+
 static void expect_refusal(const char *deep, const char *shallow,
                            const tn_depth_options *options, tn_status status,
                            const char *text)
@@ -262,6 +292,7 @@ int main(void)
         cmocka_unit_test(what_does_not_repeat_is_measured_or_refused),
         cmocka_unit_test(folding_linear_layers_is_exact),
         cmocka_unit_test(folding_added_units_gives_the_network_back),
+        cmocka_unit_test(transfer_copies_aligned_units_and_no_others),
         cmocka_unit_test(what_cannot_be_levelled_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
