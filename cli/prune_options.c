@@ -14,10 +14,18 @@ const struct cli_choice cli_prune_methods[] = {{"auto", TN_PRUNE_AUTO},
                                                {"refit", TN_PRUNE_REFIT},
                                                {NULL, 0}};
 static const struct cli_choice importances[] = {
-    {"auto", TN_PRUNE_IMPORTANCE_AUTO},     {"l1", TN_PRUNE_IMPORTANCE_L1},
-    {"l2", TN_PRUNE_IMPORTANCE_L2},         {"norm", TN_PRUNE_IMPORTANCE_NORM},
-    {"median", TN_PRUNE_IMPORTANCE_MEDIAN}, {"error", TN_PRUNE_IMPORTANCE_ERROR},
-    {"random", TN_PRUNE_IMPORTANCE_RANDOM}, {NULL, 0}};
+    {"auto", TN_PRUNE_IMPORTANCE_AUTO},
+    {"l1", TN_PRUNE_IMPORTANCE_L1},
+    {"l2", TN_PRUNE_IMPORTANCE_L2},
+    {"norm", TN_PRUNE_IMPORTANCE_NORM},
+    {"median", TN_PRUNE_IMPORTANCE_MEDIAN},
+    {"error", TN_PRUNE_IMPORTANCE_ERROR},
+    {"random", TN_PRUNE_IMPORTANCE_RANDOM},
+    {"taylor", TN_PRUNE_IMPORTANCE_TAYLOR},
+    {"lamp", TN_PRUNE_IMPORTANCE_LAMP},
+    {"activation", TN_PRUNE_IMPORTANCE_ACTIVATION},
+    {"chip", TN_PRUNE_IMPORTANCE_CHIP},
+    {NULL, 0}};
 static const struct cli_choice allocations[] = {{"even", TN_PRUNE_ALLOCATE_EVEN},
                                                 {"rank", TN_PRUNE_ALLOCATE_RANK},
                                                 {"error", TN_PRUNE_ALLOCATE_ERROR},
@@ -154,9 +162,10 @@ static const struct cli_option data_options[] = {
      .recorded = true,
      .offset = offsetof(struct cli_args, data),
      .value = "SPEC",
-     .help = "images that statistics are taken from, kind:path[,key=value...]; "
-             "split=train unless SPEC says. Labels are not used. Without it the images "
-             "are drawn. 'tenon help data' explains SPEC"},
+     .help =
+         "images that statistics are taken from, kind:path[,key=value...]; "
+         "split=train unless SPEC says. Only taylor uses labels. Without it the images "
+         "are drawn. 'tenon help data' explains SPEC"},
     CLI_EVAL_DATA_OPTION,
     {.name = "samples",
      .kind = CLI_SIZE,

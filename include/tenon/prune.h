@@ -49,7 +49,16 @@ typedef enum tn_prune_importance {                           /* which neurons st
                                                                   over in the next
                                                                   layers, chosen greedily
                                                                 */
-                                   TN_PRUNE_IMPORTANCE_RANDOM
+                                   TN_PRUNE_IMPORTANCE_RANDOM,
+                                   TN_PRUNE_IMPORTANCE_TAYLOR, /* weights times
+                                                                  gradients of the loss
+                                                                  on labelled images */
+                                   TN_PRUNE_IMPORTANCE_LAMP,   /* squared l2 over those
+                                                                  that are not smaller
+                                                                */
+                                   TN_PRUNE_IMPORTANCE_ACTIVATION, /* root mean square
+                                                                      on images */
+                                   TN_PRUNE_IMPORTANCE_CHIP /* channel independence */
 } tn_prune_importance;
 
 typedef enum tn_prune_repair {                       /* of statistics */
@@ -141,7 +150,7 @@ TN_API const char *tn_prune_plan_note(const tn_prune_plan *plan);
 TN_API void tn_prune_plan_free(tn_prune_plan *plan); /* takes NULL */
 
 /* *out is `model` with fewer neurons, owned by the caller; with nothing to remove, the
- * same parameters. `data` may be NULL; only images are used, never labels. options,
+ * same parameters. `data` may be NULL; labels are used by taylor only. options,
  * report and observer may be NULL. TN_ERROR_ARGUMENT (options, a group that is not
  * there, a budget out of reach), _UNSUPPORTED (a node whose neurons cannot be removed),
  * _MISMATCH (images; a plan for another model or other images), _NUMERIC.

@@ -9,6 +9,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "neurons/resize_groups.h"
 #include "prune/prune.h"
@@ -117,6 +118,12 @@ tn_status tn__prune_losses(double *loss, const double *score, size_t n, double u
         loss[k] = unit > 0 ? sum / unit : 0;
     }
     return TN_OK;
+}
+
+void tn__prune_levels(double *loss, const double *score, size_t n)
+{
+    memcpy(loss + 1, score, n * sizeof *loss);
+    qsort(loss + 1, n, sizeof *loss, compare_scores);
 }
 
 static double cost_of(const tn_model_info *info, const tn_prune_options *options)

@@ -29,7 +29,8 @@ typedef struct pruning {
     tn_model *folded;
     tn__groups *folded_groups;
     tn__workers *workers;
-    float *images; /* [image_count, input], or NULL */
+    float *images;   /* [image_count, input], or NULL */
+    int32_t *labels; /* [image_count], or NULL */
     size_t image_count;
     bool synthetic;
 } pruning;
@@ -106,7 +107,7 @@ static bool wants_images(const tn_prune_options *options)
 {
     return !options->compat &&
            (options->method == TN_PRUNE_AUTO || options->method == TN_PRUNE_REFIT ||
-            options->importance == TN_PRUNE_IMPORTANCE_ERROR ||
+            tn__importance_wants_images(options->importance) ||
             options->allocate == TN_PRUNE_ALLOCATE_ERROR ||
             options->repair != TN_PRUNE_REPAIR_NONE);
 }
@@ -125,13 +126,16 @@ static tn_status draw_images(pruning *p, const tn_dataset *data, tn_error *err)
     p->image_count = TN__MIN(p->options->samples, n);
     uint32_t *order = tn__alloc(n, sizeof *order);
     p->images = tn__alloc(p->image_count, pixels * sizeof *p->images);
-    tn_status status =
-        order && p->images ? TN_OK : tn__fail_memory(err, n * sizeof *order);
+    p->labels = tn__alloc(p->image_count, sizeof *p->labels);
+    tn_status status = order && p->images && p->labels
+                           ? TN_OK
+                           : tn__fail_memory(err, n * sizeof *order);
     if (status == TN_OK) {
         tn__rng rng;
         tn__rng_seed(&rng, p->options->seed, 0);
         tn__rng_permutation(&rng, order, n);
-        status = tn_dataset_read(p->images, NULL, data, order, 0, p->image_count, err);
+        status =
+            tn_dataset_read(p->images, p->labels, data, order, 0, p->image_count, err);
     }
     tn__free(order);
     return status;
@@ -169,74 +173,72 @@ static void pruning_release(pruning *p)
     tn__limits_release(&p->limits);
     tn__free(p->left);
     tn__free(p->images);
+    tn__free(p->labels);
 }
 
 /* --- which neurons stay ------------------------------------------------------------
  */
 
-/* What the neurons of a group are worth by the weights; where recovery is asked, l1
- * stands in. */
-static tn_status score_group(double *score, const pruning *p, size_t g,
-                             tn_prune_importance by, tn_error *err)
+/* Scores of the groups where wanted[g]; *scores [groups] is owned by the caller. */
+static tn_status score(double ***scores, bool *recovered, const pruning *p,
+                       const bool *wanted, tn_prune_importance by,
+                       const tn_model *probe, tn_error *err)
 {
-    tn__features features = {0};
-    if (by == TN_PRUNE_IMPORTANCE_NORM)
-        return tn__prune_scores_norm(score, p->model, p->groups, g, err);
-    if (by == TN_PRUNE_IMPORTANCE_ERROR || by == TN_PRUNE_IMPORTANCE_AUTO)
-        by = TN_PRUNE_IMPORTANCE_L1;
-    tn_status status =
-        tn__features_create(&features, p->folded, p->folded_groups, g, false, err);
-    if (status == TN_OK)
-        tn__prune_scores(score, &features, by, p->options->seed + g);
-    tn__features_release(&features);
-    return status;
+    const tn__scoring how = {.by = by,
+                             .model = p->model,
+                             .folded = p->folded,
+                             .probe = probe,
+                             .groups = p->folded_groups,
+                             .images = p->images,
+                             .labels = p->labels,
+                             .n = p->image_count,
+                             .seed = p->options->seed,
+                             .workers = p->workers};
+    size_t count = p->groups->count;
+    *scores = tn__alloc(count, sizeof **scores);
+    if (!*scores)
+        return tn__fail_memory(err, count * sizeof **scores);
+    for (size_t g = 0; g < count; g++) {
+        size_t neurons = p->groups->list[g].neurons;
+        if (!wanted[g])
+            continue;
+        (*scores)[g] = tn__alloc(neurons, sizeof ***scores);
+        if (!(*scores)[g])
+            return tn__fail_memory(err, neurons * sizeof ***scores);
+    }
+    return tn__prune_scores(*scores, recovered, &how, err);
 }
 
-static tn_status rank_group(bool *kept, const pruning *p, const attempt *a, size_t g,
-                            tn_error *err)
+static void scores_free(double **scores, size_t groups)
 {
-    size_t n = p->groups->list[g].neurons;
-    double *score = tn__alloc(n, sizeof *score);
-    if (!score)
-        return tn__fail_memory(err, n * sizeof *score);
-    tn_status status = score_group(score, p, g, a->importance, err);
-    if (status == TN_OK)
-        status = tn__prune_keep(kept, score, n, p->left[g], err);
-    tn__free(score);
-    return status;
-}
-
-static tn__recovery recovery_of(const pruning *p, const tn_model *probe)
-{
-    return (tn__recovery){.probe = probe,
-                          .folded = p->folded,
-                          .groups = p->folded_groups,
-                          .images = p->images,
-                          .n = p->image_count,
-                          .workers = p->workers};
+    for (size_t g = 0; scores && g < groups; g++)
+        tn__free(scores[g]);
+    tn__free(scores);
 }
 
 static tn_status choose(attempt *a, const pruning *p, const tn_model *probe,
                         tn_error *err)
 {
     size_t count = p->groups->count;
-    tn__recovery how = recovery_of(p, probe);
-    bool *done = tn__alloc(count, sizeof *done);
+    double **scores = NULL;
+    bool *wanted = tn__alloc(count, sizeof *wanted);
     a->kept = tn__alloc(count, sizeof *a->kept);
-    tn_status status = done && a->kept ? TN_OK : tn__fail_memory(err, count);
+    for (size_t g = 0; wanted && g < count; g++)
+        wanted[g] = p->left[g] < p->groups->list[g].neurons;
+    tn_status status = wanted && a->kept
+                           ? score(&scores, NULL, p, wanted, a->importance, probe, err)
+                           : tn__fail_memory(err, count);
     for (size_t g = 0; g < count && status == TN_OK; g++) {
-        if (p->left[g] == p->groups->list[g].neurons)
+        size_t neurons = p->groups->list[g].neurons;
+        if (!wanted[g])
             continue;
-        a->kept[g] = tn__alloc(p->groups->list[g].neurons, sizeof **a->kept);
-        if (!a->kept[g])
-            status = tn__fail_memory(err, p->groups->list[g].neurons);
+        a->kept[g] = tn__alloc(neurons, sizeof **a->kept);
+        status = a->kept[g]
+                     ? tn__prune_keep(a->kept[g], scores[g], neurons, p->left[g], err)
+                     : tn__fail_memory(err, neurons);
     }
-    if (status == TN_OK && a->importance == TN_PRUNE_IMPORTANCE_ERROR)
-        status = tn__prune_recover(a->kept, done, p->left, &how, err);
-    for (size_t g = 0; g < count && status == TN_OK; g++)
-        if (a->kept[g] && !done[g])
-            status = rank_group(a->kept[g], p, a, g, err);
-    tn__free(done);
+    scores_free(scores, count);
+    tn__free(wanted);
     return status;
 }
 
@@ -624,44 +626,46 @@ static bool asks_for_less(const tn_prune_options *options)
            options->max_latency > 0 || options->keep;
 }
 
-/* loss[g] by the scores of its neurons: over their mean, or over their sum. */
-static tn_status lose_scores(double *loss, const pruning *p, size_t g, bool sum,
-                             tn_error *err)
+/* loss [n + 1] of a group by the scores of its neurons: recovery says what is lost with
+ * a neuron and all that are worth less, others say it of each alone. */
+static tn_status lose(double *loss, const double *score, size_t n, bool recovered,
+                      bool share, tn_error *err)
 {
-    size_t n = p->groups->list[g].neurons;
-    double unit = 0, *score = tn__alloc(n, sizeof *score);
-    if (!score)
-        return tn__fail_memory(err, n * sizeof *score);
-    tn_status status = score_group(score, p, g, p->options->importance, err);
-    for (size_t i = 0; i < n && status == TN_OK; i++)
-        unit += sum ? score[i] : score[i] / (double)n;
-    if (status == TN_OK)
-        status = tn__prune_losses(loss, score, n, unit, err);
-    tn__free(score);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += score[i];
+    tn_status status =
+        tn__prune_losses(loss, score, n, share ? sum : sum / (double)n, err);
+    if (status == TN_OK && recovered)
+        tn__prune_levels(loss, score, n);
     return status;
 }
 
-/* loss[g] of the groups that may lose neurons; done [groups] is scratch. */
-static tn_status find_losses(double **loss, bool *done, const pruning *p, tn_error *err)
+/* loss[g] of the groups that may lose neurons. */
+static tn_status find_losses(double **loss, const bool *wanted, bool *recovered,
+                             const pruning *p, tn_error *err)
 {
     bool by_error = p->options->allocate == TN_PRUNE_ALLOCATE_ERROR;
+    tn_prune_importance by =
+        by_error ? TN_PRUNE_IMPORTANCE_ERROR : p->options->importance;
+    double **scores = NULL;
     tn_model *probe = NULL;
     tn_status status = TN_OK;
-    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
-        if (p->limits.least[g] == p->limits.most[g])
-            continue;
-        loss[g] = tn__alloc(p->groups->list[g].neurons + 1, sizeof **loss);
-        if (!loss[g])
-            status = tn__fail_memory(err, p->groups->list[g].neurons * sizeof **loss);
-    }
-    if (status == TN_OK && by_error)
+    if (by == TN_PRUNE_IMPORTANCE_AUTO)
+        by = TN_PRUNE_IMPORTANCE_L1;
+    if (tn__importance_wants_images(by))
         status = make_probe(&probe, p->model, p, err);
-    tn__recovery how = recovery_of(p, probe);
-    if (status == TN_OK && by_error)
-        status = tn__prune_curves(loss, done, &how, err);
-    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++)
-        if (loss[g] && !done[g])
-            status = lose_scores(loss[g], p, g, by_error, err);
+    if (status == TN_OK)
+        status = score(&scores, recovered, p, wanted, by, probe, err);
+    for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
+        size_t n = p->groups->list[g].neurons;
+        if (!wanted[g])
+            continue;
+        loss[g] = tn__alloc(n + 1, sizeof **loss);
+        status = loss[g] ? lose(loss[g], scores[g], n, recovered[g], by_error, err)
+                         : tn__fail_memory(err, n * sizeof **loss);
+    }
+    scores_free(scores, p->groups->count);
     tn_model_free(probe);
     return status;
 }
@@ -672,9 +676,11 @@ static tn_status order_removals(tn__removals *out, const pruning *p,
     size_t count = p->groups->count;
     double **loss = tn__alloc(count, sizeof *loss);
     double *saving = tn__alloc(count, sizeof *saving);
-    bool *done = tn__alloc(count, sizeof *done);
-    tn_status status = loss && saving && done
-                           ? find_losses(loss, done, p, err)
+    bool *wanted = tn__alloc(count, 2 * sizeof *wanted), *recovered = wanted + count;
+    for (size_t g = 0; wanted && g < count; g++)
+        wanted[g] = p->limits.least[g] < p->limits.most[g];
+    tn_status status = loss && saving && wanted
+                           ? find_losses(loss, wanted, recovered, p, err)
                            : tn__fail_memory(err, count * sizeof *saving);
     if (status == TN_OK && p->options->allocate == TN_PRUNE_ALLOCATE_ERROR)
         status = tn__prune_savings(saving, how, err);
@@ -683,11 +689,9 @@ static tn_status order_removals(tn__removals *out, const pruning *p,
             saving[g] = 1;
     if (status == TN_OK)
         status = tn__prune_allocate(out, loss, saving, &p->limits, count, err);
-    for (size_t g = 0; loss && g < count; g++)
-        tn__free(loss[g]);
-    tn__free(loss);
+    scores_free(loss, count);
     tn__free(saving);
-    tn__free(done);
+    tn__free(wanted);
     return status;
 }
 

@@ -4,8 +4,11 @@
  *     allocate     the order in which they do, where shares are uneven
  *     widths       how many stay of each, within budgets
  *     features     a neuron as a row of numbers
- *     importance   which neurons stay, by those rows
- *     recovery     which neurons stay, by what can be recovered of the others
+ *     readers      the activations through which layers read a group
+ *     importance   which neurons stay: scores by weights, or by
+ *     recovery         what can be recovered of the others
+ *     activity         what they do on images
+ *     gradients        what the loss says of them
  *     absorb       what becomes of the others: the maps
  *     leaves       images where there are none
  *     refit        layers and batch norms put right in one sweep
@@ -17,6 +20,7 @@
 
 #include "base/threads.h"
 #include "neurons/map.h"
+#include "stats/stats.h"
 #include "tenon/prune.h"
 
 /* By number; ends at NULL. */
@@ -71,6 +75,8 @@ tn_status tn__prune_savings(double *saving, const tn__sizing *how,
 /* loss [n + 1]: the k smallest of score [n], summed and divided by `unit`. */
 tn_status tn__prune_losses(double *loss, const double *score, size_t n, double unit,
                            tn_error *err) TN_MUST_USE;
+/* The same where a score is what is lost with the neuron and all of smaller score. */
+void tn__prune_levels(double *loss, const double *score, size_t n);
 void tn__removals_release(tn__removals *removals);
 
 /* --- features.c ------------------------------------------------------------------- */
@@ -90,38 +96,70 @@ void tn__features_release(tn__features *features);
 /* Every row becomes one of length 1; rows of zeros stay. */
 void tn__features_normalise(tn__features *features);
 
+/* --- readers.c -------------------------------------------------------------------- */
+
+/* One layer that reads a group, and the activation through which it does. */
+typedef struct tn__reader {
+    size_t group, entry;      /* of its weight */
+    const tn__group_entry *x; /* of the activation; borrowed from the groups */
+    tn__extent extent; /* a neuron's cells of one image are `positions` in a row */
+} tn__reader;
+typedef struct tn__readers {
+    tn__reader *list; /* by group */
+    size_t count, capacity;
+    size_t *keep; /* [count]: the activations, for an engine to keep */
+} tn__readers;
+/* Those of wanted groups [groups] whose activation has the neurons on its channels. */
+tn_status tn__readers_find(tn__readers *out, const bool *wanted, const tn_model *model,
+                           const tn__groups *groups, tn_error *err) TN_MUST_USE;
+void tn__readers_release(tn__readers *readers);
+
 /* --- importance.c ----------------------------------------------------------------- */
 
-/* score [features->neurons]: what each is worth by its weights. */
-void tn__prune_scores(double *score, const tn__features *features,
-                      tn_prune_importance importance, uint64_t seed);
-/* The same by the scales of batch norms that carry the group. TN_ERROR_ARGUMENT where
- * there are none. */
-tn_status tn__prune_scores_norm(double *score, const tn_model *model,
-                                const tn__groups *groups, size_t group,
-                                tn_error *err) TN_MUST_USE;
-/* kept [n]: the `left` of the highest scores; equal ones by smaller index. */
+/* What neurons are scored by. Values have the same numbers in all three models. */
+typedef struct tn__scoring {
+    tn_prune_importance by;   /* not AUTO */
+    const tn_model *model;    /* as it was */
+    const tn_model *folded;   /* with idle batch norms */
+    const tn_model *probe;    /* either, with batch norms that fit the images */
+    const tn__groups *groups; /* of `folded` */
+    const float *images;      /* [n, input], or NULL */
+    const int32_t *labels;    /* [n], or NULL */
+    size_t n;
+    uint64_t seed;
+    tn__workers *workers;
+} tn__scoring;
+/* scores[g] [neurons] of every group where it is not NULL, zeros at first: the larger
+ * the more important, comparable between groups. TN_ERROR_ARGUMENT where the importance
+ * wants what is not there (labels, batch norms), _MISMATCH (labels), _NUMERIC.
+ * recovered [groups] (may be NULL): those whose scores are of recovery.c; where `by` is
+ * the error of recovery and no reader can be watched, l1 stands in. */
+tn_status tn__prune_scores(double *const *scores, bool *recovered,
+                           const tn__scoring *how, tn_error *err) TN_MUST_USE;
+bool tn__importance_wants_images(tn_prune_importance by);
+/* kept [n]: the `left` of the highest score; equal ones by smaller index. */
 tn_status tn__prune_keep(bool *kept, const double *score, size_t n, size_t left,
                          tn_error *err) TN_MUST_USE;
 
 /* --- recovery.c ------------------------------------------------------------------- */
 
-typedef struct tn__recovery {
-    const tn_model *probe;  /* answers the images */
-    const tn_model *folded; /* gives the weights of the readers */
-    const tn__groups *groups;
-    const float *images; /* [n, input] */
-    size_t n;
-    tn__workers *workers;
-} tn__recovery;
-/* kept[g] of every group with left[g] < neurons; *done[g] is false where no reader of
- * the group can be watched. */
-tn_status tn__prune_recover(bool *const *kept, bool *done, const size_t *left,
-                            const tn__recovery *how, tn_error *err) TN_MUST_USE;
-/* curve[g] [neurons + 1], of groups where it is not NULL: the share of the variance of
- * the readers' answers that is lost when k neurons are removed. O(neurons^3) each. */
-tn_status tn__prune_curves(double *const *curve, bool *done, const tn__recovery *how,
-                           tn_error *err) TN_MUST_USE;
+/* The greedy order in which neurons recover most of the others: a score is the share of
+ * the readers' answers that is lost without the neuron and all that come after it. */
+tn_status tn__prune_recover(double *const *scores, const tn__readers *readers,
+                            const tn__scoring *how, tn_error *err) TN_MUST_USE;
+
+/* --- activity.c ------------------------------------------------------------------- */
+
+/* Adds what `activation` or `chip` says, over all readers of a group. */
+tn_status tn__prune_activity(double *const *scores, const tn__readers *readers,
+                             const tn__scoring *how, tn_error *err) TN_MUST_USE;
+
+/* --- gradients.c ------------------------------------------------------------------ */
+
+/* A clone of `folded` in which idle batch norms are Identity nodes and weights are
+ * multiplied by the gradients of the loss. */
+tn_status tn__prune_products(tn_model **out, const tn__scoring *how,
+                             tn_error *err) TN_MUST_USE;
 
 /* --- absorb.c --------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  * a layer that reads them, the error that keeping S leaves in that layer's answers,
  * after the best linear reconstruction, is tr(M R), R = G - G_:S G_SS^-1 G_S:. Adding
  * neuron j lowers it by (R M R)_jj / R_jj, and R and F = R M then change by a matrix of
- * rank one: O(left neurons^2) for the whole greedy choice.
+ * rank one: O(neurons^3) for the whole greedy order, which is good for every width.
  */
 #include <string.h>
 
@@ -13,100 +13,27 @@
 #include "tensor/linalg.h"
 
 #define VARIANCE_MIN 1e-9 /* relative: below, nothing is left of a neuron */
+#define LESS (1 - 1e-12)  /* each neuron takes something off the error, */
+#define LEAST 1e-9        /* and, rounding aside, never more than all of it */
 
-/* One layer that reads a group, and the activation through which it does. */
-typedef struct reader {
-    size_t group, entry;      /* of its weight */
-    const tn__group_entry *x; /* of the activation */
-    tn__extent extent;
+/* What is known of one reader. */
+typedef struct watched {
+    const tn__reader *reader;
     double *r, *f; /* [neurons, neurons] */
-} reader;
-
-typedef struct readers {
-    reader *list;
-    size_t count, capacity;
-    size_t *keep; /* [count] */
-} readers;
-
-static void readers_release(readers *all)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        tn__free(all->list[i].r);
-        tn__free(all->list[i].f);
-    }
-    tn__free(all->list);
-    tn__free(all->keep);
-}
-
-/* The entry of the group on the channels of an activation, if its cells lie one after
- * another. */
-static const tn__group_entry *channels_of(const tn__group *group, size_t value)
-{
-    for (size_t e = 0; e < group->entry_count; e++) {
-        const tn__group_entry *entry = &group->entries[e];
-        if (entry->value != value || entry->axis != 1)
-            continue;
-        for (size_t k = 0; k < group->neurons * entry->repeats; k++)
-            if (entry->index[k] !=
-                    entry->index[k - k % entry->repeats] + k % entry->repeats ||
-                entry->index[k - k % entry->repeats] % entry->repeats)
-                return NULL;
-        return entry;
-    }
-    return NULL;
-}
-
-static tn_status add_reader(readers *all, const tn_model *model,
-                            const tn__groups *groups, size_t g, size_t e, tn_error *err)
-{
-    const tn__group *group = &groups->list[g];
-    for (size_t n = 0; n < model->node_count; n++) {
-        const tn__node *node = &model->nodes[n];
-        if (node->input_count < 2 || node->inputs[1] != group->entries[e].value)
-            continue;
-        const tn__group_entry *x = channels_of(group, node->inputs[0]);
-        if (!x)
-            continue;
-        reader made = {.group = g, .entry = e, .x = x};
-        tn_status status =
-            tn__extent_of(&made.extent, &groups->shapes.shape[x->value], err);
-        if (status == TN_OK)
-            status = tn__grow(&all->list, &all->capacity, all->count, sizeof *all->list,
-                              err);
-        if (status != TN_OK)
-            return status;
-        made.extent.channels /= x->repeats;
-        made.extent.positions *= x->repeats;
-        all->list[all->count++] = made;
-    }
-    return TN_OK;
-}
-
-static tn_status find_readers(readers *all, const size_t *left, const tn_model *model,
-                              const tn__groups *groups, tn_error *err)
-{
-    tn_status status = TN_OK;
-    for (size_t g = 0; g < groups->count; g++)
-        for (size_t e = 0; left[g] < groups->list[g].neurons &&
-                           e < groups->list[g].entry_count && status == TN_OK;
-             e++)
-            if (groups->list[g].entries[e].role == TN__CONSUMER)
-                status = add_reader(all, model, groups, g, e, err);
-    return status;
-}
+} watched;
 
 /* r: covariance of the group's neurons out of all channels. */
-static tn_status set_covariance(reader *a, size_t neurons, const tn__comoments *found,
+static tn_status set_covariance(watched *a, size_t neurons, const tn__comoments *found,
                                 tn_error *err)
 {
     a->r = tn__alloc(neurons * neurons, sizeof *a->r);
     if (!a->r)
         return tn__fail_memory(err, neurons * neurons * sizeof *a->r);
-    size_t channels = found->a.channels, repeats = a->x->repeats;
+    size_t channels = found->a.channels, repeats = a->reader->x->repeats;
     for (size_t i = 0; i < neurons; i++)
         for (size_t j = 0; j < neurons; j++) {
-            size_t p = a->x->index[i * repeats] / repeats;
-            size_t q = a->x->index[j * repeats] / repeats;
+            size_t p = a->reader->x->index[i * repeats] / repeats;
+            size_t q = a->reader->x->index[j * repeats] / repeats;
             double both =
                 found->cross[p * channels + q] + found->cross[q * channels + p];
             a->r[i * neurons + j] = both / 2 / TN__MAX(found->a.rows, 1);
@@ -115,17 +42,17 @@ static tn_status set_covariance(reader *a, size_t neurons, const tn__comoments *
 }
 
 /* f = r m, and both scaled so that the error at the start is 1. */
-static tn_status set_product(reader *a, const tn_model *folded,
+static tn_status set_product(watched *a, const tn_model *folded,
                              const tn__groups *groups, tn_error *err)
 {
     double *rows = NULL, *m = NULL, start = 0;
-    size_t width = 0, n = groups->list[a->group].neurons;
+    size_t width = 0, n = groups->list[a->reader->group].neurons;
     tn__map *identity = tn__alloc(groups->count, sizeof *identity);
     tn_status status =
         identity ? TN_OK : tn__fail_memory(err, groups->count * sizeof *identity);
     if (status == TN_OK)
         status = tn__map_rows(&rows, &width, folded, groups, folded, groups, NULL,
-                              identity, a->group, a->entry, err);
+                              identity, a->reader->group, a->reader->entry, err);
     if (status != TN_OK)
         goto done;
     m = tn__alloc(n * n, sizeof *m);
@@ -147,25 +74,22 @@ done:
     return status;
 }
 
-static tn_status measure(readers *all, const tn__recovery *how, tn_error *err)
+static tn_status measure(watched *list, const tn__readers *all, const tn__scoring *how,
+                         tn_error *err)
 {
-    const tn__groups *groups = how->groups;
     tn__engine *engine = NULL;
     tn__pair *pairs = tn__alloc(all->count, sizeof *pairs);
     tn__comoments *found = tn__alloc(all->count, sizeof *found);
-    all->keep = tn__alloc(all->count, sizeof *all->keep);
     tn_status status = TN_OK;
-    if (!pairs || !found || !all->keep) {
+    if (!pairs || !found) {
         status = tn__fail_memory(err, all->count * sizeof *found);
         goto done;
     }
-    for (size_t i = 0; i < all->count; i++) {
-        all->keep[i] = all->list[i].x->value;
+    for (size_t i = 0; i < all->count; i++)
         pairs[i] = (tn__pair){.a_keep = i,
                               .b_keep = i,
                               .a_extent = all->list[i].extent,
                               .b_extent = all->list[i].extent};
-    }
     tn__engine_options options = {
         .workers = how->workers, .keep = all->keep, .keep_count = all->count};
     status = tn__engine_create(&engine, how->probe, &options, err);
@@ -173,7 +97,7 @@ static tn_status measure(readers *all, const tn__recovery *how, tn_error *err)
         status = tn__stats_pairs(found, &engine, 1, pairs, all->count, how->images,
                                  how->n, err);
     for (size_t i = 0; i < all->count && status == TN_OK; i++)
-        status = set_covariance(&all->list[i], groups->list[all->list[i].group].neurons,
+        status = set_covariance(&list[i], how->groups->list[all->list[i].group].neurons,
                                 &found[i], err);
     for (size_t i = 0; i < all->count; i++)
         tn__comoments_release(&found[i]);
@@ -185,7 +109,7 @@ done:
 }
 
 /* What keeping j as well takes off the error of one reader. */
-static double gain_of(const reader *a, size_t n, size_t j, double floor)
+static double gain_of(const watched *a, size_t n, size_t j, double floor)
 {
     double sum = 0, own = a->r[j * n + j];
     if (own <= floor)
@@ -195,7 +119,7 @@ static double gain_of(const reader *a, size_t n, size_t j, double floor)
     return sum / own;
 }
 
-static void keep_one(reader *a, size_t n, size_t j, double floor, double *column)
+static void keep_one(watched *a, size_t n, size_t j, double floor, double *column)
 {
     double own = a->r[j * n + j];
     if (own <= floor)
@@ -213,106 +137,69 @@ static void keep_one(reader *a, size_t n, size_t j, double floor, double *column
             a->r[k * n + l] -= column[k] * row[l];
 }
 
-/* readers [count] are those of one group. curve [n + 1] (may be NULL): what is lost
- * when k of the n are removed. */
-static tn_status choose(bool *kept, double *curve, reader *list, size_t count, size_t n,
-                        size_t left, tn_error *err)
+/* list [count] are the readers of one group. score: of a neuron, the error left before
+ * it was added, 1 at the start. */
+static tn_status order(double *score, watched *list, size_t count, size_t n,
+                       tn_error *err)
 {
-    double error = 1;
-    double *memory = tn__alloc(2 * n + count, sizeof *memory);
-    if (!memory)
-        return tn__fail_memory(err, (2 * n + count) * sizeof *memory);
+    double *memory = tn__alloc(2 * n + count, sizeof *memory), error = (double)count;
+    bool *taken = tn__alloc(n, sizeof *taken);
+    tn_status status = memory && taken
+                           ? TN_OK
+                           : tn__fail_memory(err, (2 * n + count) * sizeof *memory);
     double *floor = memory + 2 * n;
-    for (size_t i = 0; i < n; i++)
-        kept[i] = false;
-    for (size_t a = 0; a < count; a++)
+    for (size_t a = 0; a < count && status == TN_OK; a++)
         for (size_t i = 0; i < n; i++)
             floor[a] += VARIANCE_MIN * list[a].r[i * n + i] / (double)n;
-    for (size_t step = 0; step < left; step++) {
+    for (size_t step = 0; step < n && status == TN_OK; step++) {
         size_t best = TN__NONE;
         double most = -1;
         for (size_t j = 0; j < n; j++) {
             double gain = 0;
-            for (size_t a = 0; a < count && !kept[j]; a++)
+            for (size_t a = 0; a < count && !taken[j]; a++)
                 gain += gain_of(&list[a], n, j, floor[a]);
-            if (!kept[j] && gain > most) {
+            if (!taken[j] && gain > most) {
                 most = gain;
                 best = j;
             }
         }
         if (best == TN__NONE)
             break;
-        kept[best] = true;
-        if (curve)
-            curve[n - step] = TN__MAX(error, 0);
-        error -= most / (double)count;
+        taken[best] = true;
+        score[best] = error / (double)count;
+        double next = TN__MIN(error - most, error * LESS);
+        error = TN__MAX(next, error * LEAST);
         for (size_t a = 0; a < count; a++)
             keep_one(&list[a], n, best, floor[a], memory);
     }
     tn__free(memory);
-    return TN_OK;
-}
-
-static tn_status prepare(readers *all, const size_t *left, const tn__recovery *how,
-                         tn_error *err)
-{
-    tn_status status = find_readers(all, left, how->folded, how->groups, err);
-    if (status == TN_OK && all->count > 0)
-        status = measure(all, how, err);
-    for (size_t i = 0; i < all->count && status == TN_OK; i++)
-        status = set_product(&all->list[i], how->folded, how->groups, err);
+    tn__free(taken);
     return status;
 }
 
-/* The end of the run of readers of one group that begins at `first`. */
-static size_t run_end(const readers *all, size_t first)
+tn_status tn__prune_recover(double *const *scores, const tn__readers *readers,
+                            const tn__scoring *how, tn_error *err)
 {
-    size_t next = first;
-    while (next < all->count && all->list[next].group == all->list[first].group)
-        next++;
-    return next;
-}
-
-tn_status tn__prune_recover(bool *const *kept, bool *done, const size_t *left,
-                            const tn__recovery *how, tn_error *err)
-{
-    readers all = {0};
-    tn_status status = prepare(&all, left, how, err);
-    for (size_t i = 0, next; i < all.count && status == TN_OK; i = next) {
-        size_t g = all.list[i].group;
-        next = run_end(&all, i);
-        status = choose(kept[g], NULL, &all.list[i], next - i,
-                        how->groups->list[g].neurons, left[g], err);
-        done[g] = true;
-    }
-    readers_release(&all);
-    return status;
-}
-
-tn_status tn__prune_curves(double *const *curve, bool *done, const tn__recovery *how,
-                           tn_error *err)
-{
-    const tn__groups *groups = how->groups;
-    readers all = {0};
-    size_t *left = tn__alloc(groups->count, sizeof *left), most = 0;
-    for (size_t g = 0; left && g < groups->count; g++) {
-        left[g] = groups->list[g].neurons - (curve[g] != NULL);
-        most = TN__MAX(most, groups->list[g].neurons);
-    }
-    bool *kept = tn__alloc(most, sizeof *kept);
-    tn_status status =
-        left && kept ? TN_OK : tn__fail_memory(err, groups->count * sizeof *left);
+    size_t count = readers->count;
+    watched *list = tn__alloc(count, sizeof *list);
+    tn_status status = list ? TN_OK : tn__fail_memory(err, count * sizeof *list);
+    for (size_t i = 0; i < count && status == TN_OK; i++)
+        list[i].reader = &readers->list[i];
     if (status == TN_OK)
-        status = prepare(&all, left, how, err);
-    for (size_t i = 0, next; i < all.count && status == TN_OK; i = next) {
-        size_t g = all.list[i].group, n = groups->list[g].neurons;
-        next = run_end(&all, i);
-        status = choose(kept, curve[g], &all.list[i], next - i, n, n, err);
-        curve[g][0] = 0;
-        done[g] = true;
+        status = measure(list, readers, how, err);
+    for (size_t i = 0; i < count && status == TN_OK; i++)
+        status = set_product(&list[i], how->folded, how->groups, err);
+    for (size_t i = 0, next; i < count && status == TN_OK; i = next) {
+        size_t g = readers->list[i].group;
+        for (next = i; next < count && readers->list[next].group == g;)
+            next++;
+        status =
+            order(scores[g], &list[i], next - i, how->groups->list[g].neurons, err);
     }
-    readers_release(&all);
-    tn__free(left);
-    tn__free(kept);
+    for (size_t i = 0; list && i < count; i++) {
+        tn__free(list[i].r);
+        tn__free(list[i].f);
+    }
+    tn__free(list);
     return status;
 }

@@ -99,3 +99,17 @@ tn_status tn__log_det_spd(double *out, const double *a, size_t n, tn_error *err)
     *out = sum;
     return TN_OK;
 }
+
+tn_status tn__eigenvalues(double *values, double *a, size_t n, tn_error *err)
+{
+    if (n == 0)
+        return TN_OK;
+    (void)pthread_once(&once, use_one_thread);
+    lapack_int info = LAPACKE_dsyevd(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)n, a,
+                                     (lapack_int)n, values);
+    if (info)
+        return tn__fail(err, TN_ERROR_NUMERIC,
+                        "eigenvalues of a matrix of %zu rows do not converge (%d)", n,
+                        (int)info);
+    return TN_OK;
+}

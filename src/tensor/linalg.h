@@ -30,4 +30,9 @@ tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k,
 tn_status tn__log_det_spd(double *out, const double *a, size_t n,
                           tn_error *err) TN_MUST_USE;
 
+/* values [n], ascending, of a symmetric A [n, n], which is overwritten.
+ * TN_ERROR_NUMERIC where the iteration does not converge. */
+tn_status tn__eigenvalues(double *values, double *a, size_t n,
+                          tn_error *err) TN_MUST_USE;
+
 #endif

@@ -75,49 +75,11 @@ static void compat_sums_on_both_sides(void **state)
     tn__features_release(&f);
 }
 
-static void importance_keeps_the_largest_and_the_first_of_equals(void **state)
-{
-    (void)state;
-    tn__features f = twins();
-    bool kept[NEURONS];
-    for (size_t k = 0; k < WIDTH; k++)
-        f.rows[4 * WIDTH + k] = 100;
-    assert_ok(tn__prune_rank(kept, &f, 1, TN_PRUNE_IMPORTANCE_L2, 1, err));
-    assert_true(kept[4]);
-    for (size_t i = 0; i < NEURONS * WIDTH; i++)
-        f.rows[i] = 1;
-    assert_ok(tn__prune_rank(kept, &f, 2, TN_PRUNE_IMPORTANCE_L1, 1, err));
-    assert_true(kept[0] && kept[1] && !kept[2]);
-    f.rows[5] = (double)NAN;
-    assert_fails(tn__prune_rank(kept, &f, 2, TN_PRUNE_IMPORTANCE_L1, 1, err),
-                 TN_ERROR_NUMERIC, "neuron 1");
-    tn__features_release(&f);
-}
-
-static void drawn_images_are_like_standardised_ones(void **state)
-{
-    (void)state;
-    tn__shape shape = {4, {1, 3, 32, 32}};
-    float *x = NULL;
-    double mean = 0, square = 0;
-    size_t count = 64 * 3072;
-    assert_ok(tn__leaves_create(&x, 64, &shape, 1, err));
-    for (size_t i = 0; i < count; i++) {
-        mean += (double)x[i] / (double)count;
-        square += (double)x[i] * (double)x[i] / (double)count;
-    }
-    assert_near(mean, 0, 0.25);
-    assert_near(square, 1, 0.25);
-    tn__free(x);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(twins_are_absorbed_by_each_other),
         cmocka_unit_test(compat_sums_on_both_sides),
-        cmocka_unit_test(importance_keeps_the_largest_and_the_first_of_equals),
-        cmocka_unit_test(drawn_images_are_like_standardised_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
