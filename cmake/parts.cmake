@@ -22,14 +22,17 @@ tenon_part(jpeg libturbojpeg)
 tenon_part(png libpng)
 tenon_part(blas openblas lapacke)
 
-add_library(tenon_part_dnnl INTERFACE)
-find_library(TENON_DNNL dnnl REQUIRED)
-target_link_libraries(tenon_part_dnnl INTERFACE ${TENON_DNNL})
+# Libraries by their file: oneDNN has no pkg-config file everywhere, and CBC's ends in a
+# reference BLAS.
+function(tenon_part_file name library)
+    add_library(tenon_part_${name} INTERFACE)
+    find_library(TENON_FILE_${name} ${library} REQUIRED)
+    target_link_libraries(tenon_part_${name} INTERFACE ${TENON_FILE_${name}})
+    set_property(GLOBAL APPEND PROPERTY TENON_PART_FLAGS -l${library})
+endfunction()
 
-# Only the solver itself: pkg-config's list ends in a reference BLAS.
-add_library(tenon_part_cbc INTERFACE)
-find_library(TENON_CBC CbcSolver REQUIRED)
-target_link_libraries(tenon_part_cbc INTERFACE ${TENON_CBC})
+tenon_part_file(dnnl dnnl)
+tenon_part_file(cbc CbcSolver)
 
 # ONNX's schema, turned into C at build time.
 find_program(TENON_PROTOC_C protoc-c REQUIRED)

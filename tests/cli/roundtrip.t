@@ -102,7 +102,7 @@ parameters  1,108
 MACs        1,080
 bytes       4,432
 made by     tenon <text> finetune
-  options   {"epochs":1,"batch":128,"shard":64,"learning-rate":0.01,"momentum":0.9,"no-nesterov":false,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"label-smoothing":0,"norm-momentum":0.1,"pad":0,"flip":false,"holdout":0.2,"seed":1,"data":"random:3x4x4,limit=256"}
+  options   {"epochs":1,"batch":128,"shard":64,"optimizer":"sgd","learning-rate":0.01,"momentum":0.9,"second-momentum":0.999,"no-nesterov":false,"clip":0,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"label-smoothing":0,"norm-momentum":0.1,"pad":0,"flip":false,"holdout":0.2,"seed":1,"data":"random:3x4x4,limit=256"}
   from      fused.onnx  sha256 <text>...
 $ tenon compare a.onnx b.onnx --layers
 images              64 of random:3x4x4,limit=64,mean=0,std=1,classes=10,seed=1
@@ -146,7 +146,7 @@ weighted.onnx
 $ tenon check a.onnx -q --permuted copy.onnx | head -n 1
 groups            2, 0 of them above 1e-05
 $ tenon compare a.onnx copy.onnx --images 20 | tail -n 1
-same class          100 % of the images
+same class          100.00 % of the images
 $ tenon check a.onnx -q --permuted copy.onnx
 ! tenon: 'copy.onnx' <text>
 ? 1
