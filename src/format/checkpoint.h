@@ -47,7 +47,13 @@ tn_status tn__torch_read(tn__checkpoint *out, tn__buffer *file, const char *path
 bool tn__onnx_is(const tn__buffer *file);
 tn_status tn__onnx_read(tn_model **out, tn__buffer *file, const char *path,
                         tn_error *err) TN_MUST_USE;
+/* Writes the model; what is larger than a protocol buffer may be has its large tensors
+ * in `path`.data. */
 tn_status tn__onnx_write(const tn_model *model, const char *path, bool replace,
                          tn_error *err) TN_MUST_USE;
+#define TN__ONNX_SIZE_MAX ((size_t)INT32_MAX)
+/* The same for a file of at most `limit` bytes. */
+tn_status tn__onnx_write_within(const tn_model *model, const char *path, bool replace,
+                                size_t limit, tn_error *err) TN_MUST_USE;
 
 #endif

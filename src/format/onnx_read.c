@@ -15,6 +15,7 @@ enum { /* fields of ModelProto */
        IR_VERSION = 1,
        PRODUCER_NAME = 2,
        PRODUCER_VERSION = 3,
+       MODEL_DOMAIN = 4,
        MODEL_VERSION = 5,
        MODEL_DOC = 6,
        GRAPH = 7,
@@ -28,8 +29,10 @@ enum { /* fields of GraphProto */
        NODE = 1,
        GRAPH_NAME = 2,
        INITIALIZER = 5,
+       GRAPH_DOC = 10,
        INPUT = 11,
        OUTPUT = 12,
+       VALUE_INFO = 13,
        SPARSE_INITIALIZER = 15
 };
 
@@ -225,6 +228,33 @@ static tn_status read_value(import *in, const tn__wire_field *f, tn_error *err)
     return status;
 }
 
+/* Whether take_type() would take it: a value between nodes may be of any type. */
+static bool is_supported(const Onnx__TypeProto *type)
+{
+    if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+        return false;
+    const Onnx__TypeProto__Tensor *tensor = type->tensor_type;
+    return tensor->elem_type > 0 && tn__dtype_size((tn_dtype)tensor->elem_type) &&
+           (!tensor->shape || tensor->shape->n_dim <= TN__MAX_RANK);
+}
+
+/* What is declared of a value between nodes; of names that nothing bears, nothing. */
+static tn_status read_value_info(import *in, const tn__wire_field *f, tn_error *err)
+{
+    ProtobufCMessage *message = NULL;
+    tn_status status =
+        tn__wire_unpack(&message, f, &onnx__value_info_proto__descriptor, err);
+    if (status)
+        return status;
+    const Onnx__ValueInfoProto *info = (const Onnx__ValueInfoProto *)message;
+    size_t v = info->name && in->slot_count ? in->slots[find_slot(in, info->name)] : 0;
+    if (v && !tn__value_is_parameter(&in->model->values[v - 1]) &&
+        is_supported(info->type))
+        status = take_type(&in->model->values[v - 1], info->type, err);
+    protobuf_c_message_free_unpacked(message, NULL);
+    return status;
+}
+
 /* --- nodes ------------------------------------------------------------------------ */
 
 /* Appends the value a node names; an empty name is one that is left out. */
@@ -342,6 +372,10 @@ static tn_status read_graph_field(import *in, const tn__wire_field *f, tn_error 
     case INPUT:
     case OUTPUT:
         return read_value(in, f, err);
+    case VALUE_INFO:
+        return read_value_info(in, f, err);
+    case GRAPH_DOC:
+        return tn__wire_text(&in->model->graph_doc, f, "doc_string", err);
     case NODE:
         return read_node(in, f, err);
     case GRAPH_NAME:
@@ -357,8 +391,9 @@ static tn_status read_graph_field(import *in, const tn__wire_field *f, tn_error 
 /* Parameters must be known before inputs, and all values before the outputs. */
 static tn_status read_graph(import *in, tn_error *err)
 {
-    static const uint32_t order[] = {
-        GRAPH_NAME, SPARSE_INITIALIZER, INITIALIZER, INPUT, NODE, OUTPUT};
+    static const uint32_t order[] = {GRAPH_NAME,  GRAPH_DOC, SPARSE_INITIALIZER,
+                                     INITIALIZER, INPUT,     NODE,
+                                     VALUE_INFO,  OUTPUT};
     tn_status status = TN_OK;
     for (size_t k = 0; k < TN__COUNT(order) && !status; k++) {
         tn__reader r = in->graph;
@@ -425,6 +460,8 @@ static tn_status read_model_field(import *in, const tn__wire_field *f, tn_error 
         return tn__wire_text(&model->producer, f, "producer_name", err);
     case PRODUCER_VERSION:
         return tn__wire_text(&model->producer_version, f, "producer_version", err);
+    case MODEL_DOMAIN:
+        return tn__wire_text(&model->domain, f, "domain", err);
     case MODEL_DOC:
         return tn__wire_text(&model->doc, f, "doc_string", err);
     case GRAPH:

@@ -3,21 +3,38 @@
  * Bytes depend on the model alone: fields in the order of their numbers, as protocol
  * buffer writers put them, all tensors as raw_data. The graph's length stands before
  * the graph, so everything is gone through twice: once to count, once to write. Weights
- * go from the tensors to the file. Source: onnx.proto.
+ * go from the tensors to the file; where that would be larger than a protocol buffer
+ * may be, the large ones go to a second file beside it. Source: onnx.proto.
  */
 #include "format/checkpoint.h"
 #include "ops/op.h"
 
 #include <onnx/onnx.pb-c.h>
+#include <stdio.h>
 #include <string.h>
 
-#define SIZE_LIMIT ((size_t)INT32_MAX) /* of a protocol buffer */
+#define EXTERNAL_LEAST ((size_t)1024) /* bytes of a tensor that is put outside */
+#define EXTERNAL_ALIGN ((size_t)4096) /* onnx.proto: a multiple of the page size */
+#define EXTERNAL_SUFFIX ".data"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw_data is little-endian");
 
 enum { WIRE_BYTES = 2, MODEL_GRAPH = 7, TENSOR_RAW_DATA = 9 };
 enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INITIALIZER = 5 };
-enum { GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
+enum { GRAPH_DOC = 10, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12, GRAPH_VALUE_INFO = 13 };
+
+/* The second file, for large tensors. */
+typedef struct external {
+    tn__file_writer *file;
+    char *location; /* its name, as the model gives it */
+    size_t at;      /* bytes so far */
+} external;
+
+/* What is inferred of the values, where it is needed; else empty. */
+typedef struct facts {
+    tn__shapes two, three; /* for batches of 2 and 3 */
+    tn__shapes own;        /* for the batch that the first input declares, or 1 */
+} facts;
 
 /* Counts bytes, and writes them where there is a file. */
 typedef struct sink {
@@ -25,6 +42,7 @@ typedef struct sink {
     size_t count;
     uint8_t *scratch; /* for one packed message */
     size_t scratch_size;
+    external *outside; /* NULL: all tensors are in the file */
 } sink;
 
 /* protobuf-c takes pointers it may write through, and never does when it packs. */
@@ -97,12 +115,54 @@ static Onnx__TensorProto describe(const tn__tensor *tensor, const char *name)
     return proto;
 }
 
+static tn_status put_padding(external *to, bool write, tn_error *err)
+{
+    static const uint8_t zeros[EXTERNAL_ALIGN];
+    size_t gap = (EXTERNAL_ALIGN - to->at % EXTERNAL_ALIGN) % EXTERNAL_ALIGN;
+    to->at += gap;
+    return write && gap ? tn__file_write(to->file, zeros, gap, err) : TN_OK;
+}
+
+/* A tensor whose elements are in the second file. */
+static tn_status put_external(sink *s, const tn__value *value, tn_error *err)
+{
+    static char keys[3][9] = {"location", "offset", "length"};
+    external *to = s->outside;
+    size_t bytes = tn__tensor_bytes(&value->parameter);
+    tn_status status = put_padding(to, s->file != NULL, err);
+    if (status)
+        return status;
+    char offset[24], length[24];
+    (void)snprintf(offset, sizeof offset, "%zu", to->at);
+    (void)snprintf(length, sizeof length, "%zu", bytes);
+    char *texts[3] = {to->location, offset, length};
+    Onnx__StringStringEntryProto entries[3], *list[3];
+    for (int k = 0; k < 3; k++) {
+        onnx__string_string_entry_proto__init(&entries[k]);
+        entries[k].key = keys[k];
+        entries[k].value = texts[k];
+        list[k] = &entries[k];
+    }
+    Onnx__TensorProto proto = describe(&value->parameter, value->name);
+    proto.n_external_data = 3;
+    proto.external_data = list;
+    proto.has_data_location = 1;
+    proto.data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    status = put_message(s, GRAPH_INITIALIZER, &proto.base, err);
+    to->at += bytes;
+    if (status || !s->file)
+        return status;
+    return tn__file_write(to->file, tn__tensor_data(&value->parameter), bytes, err);
+}
+
 /* raw_data has the largest number of the fields we write, so it comes last. */
 static tn_status put_initializer(sink *s, const tn__value *value, tn_error *err)
 {
     const tn__tensor *tensor = &value->parameter;
     Onnx__TensorProto proto = describe(tensor, value->name);
     size_t bytes = tn__tensor_bytes(tensor);
+    if (s->outside && bytes >= EXTERNAL_LEAST)
+        return put_external(s, value, err);
     sink head = {.count = onnx__tensor_proto__get_packed_size(&proto)};
     tn_status status = put_head(&head, TENSOR_RAW_DATA, bytes, err);
     if (!status)
@@ -283,15 +343,15 @@ static tn_status put_value(sink *s, uint32_t field, const tn__value *value,
 
 /* An output whose shape was never declared gets the inferred one: dims that follow the
  * batch are symbolic, under the name the first input has for them. */
-static tn_status put_inferred(sink *s, const tn_model *model, size_t v,
-                              const tn__shapes shapes[2], tn_error *err)
+static tn_status put_inferred(sink *s, const tn_model *model, size_t v, const facts *f,
+                              tn_error *err)
 {
     tn__value value = model->values[v];
-    const tn__shape *one = &shapes[0].shape[v], *other = &shapes[1].shape[v];
+    const tn__shape *one = &f->two.shape[v], *other = &f->three.shape[v];
     const tn__value *input =
         model->input_count ? &model->values[model->inputs[0]] : NULL;
     static char batch[] = "N";
-    value.dtype = shapes[0].dtype[v];
+    value.dtype = f->two.dtype[v];
     value.shaped = true;
     value.rank = one->rank;
     for (int k = 0; k < one->rank; k++) {
@@ -309,49 +369,105 @@ static bool is_declared(const tn__value *value)
     return value->dtype != TN_UNDEFINED && value->shaped;
 }
 
-/* shapes[0] and [1] are those for batches of 2 and 3, or empty. */
-static tn_status put_output(sink *s, const tn_model *model, size_t v,
-                            const tn__shapes shapes[2], tn_error *err)
+static tn_status put_output(sink *s, const tn_model *model, size_t v, const facts *f,
+                            tn_error *err)
 {
-    if (is_declared(&model->values[v]) || !shapes[0].known || !shapes[0].known[v] ||
-        !shapes[1].known[v] || shapes[0].shape[v].rank != shapes[1].shape[v].rank)
+    if (is_declared(&model->values[v]) || !f->two.known || !f->two.known[v] ||
+        !f->three.known[v] || f->two.shape[v].rank != f->three.shape[v].rank)
         return put_value(s, GRAPH_OUTPUT, &model->values[v], err);
-    return put_inferred(s, model, v, shapes, err);
+    return put_inferred(s, model, v, f, err);
 }
 
-/* Infers shapes where an output needs them. A model with operators that are not known,
- * or a fixed batch, is written as declared. */
-static void infer_outputs(tn__shapes shapes[2], const tn_model *model)
+/* Whether what is declared of a value may be true: it is not what is inferred, where a
+ * model was changed. */
+static bool is_believable(const tn__value *value, const tn__shapes *own, size_t v)
 {
-    bool needed = false;
+    if (!own->known || !own->known[v])
+        return true;
+    const tn__shape *shape = &own->shape[v];
+    bool fits = value->dtype == own->dtype[v] && value->rank == shape->rank;
+    for (int k = 0; k < value->rank && fits; k++)
+        fits = value->dims[k] < 0 || value->dims[k] == shape->dims[k];
+    return fits;
+}
+
+/* Declarations of the values between nodes. `bound` [values]: inputs and outputs. */
+static tn_status put_value_infos(sink *s, const tn_model *model, const facts *f,
+                                 tn_error *err)
+{
+    bool *bound = tn__alloc(model->value_count, sizeof *bound);
+    if (!bound)
+        return tn__fail_memory(err, model->value_count);
+    for (size_t k = 0; k < model->input_count; k++)
+        bound[model->inputs[k]] = true;
     for (size_t k = 0; k < model->output_count; k++)
-        needed |= !is_declared(&model->values[model->outputs[k]]);
-    if (needed && (tn__shapes_infer(&shapes[0], model, 2, NULL) ||
-                   tn__shapes_infer(&shapes[1], model, 3, NULL)))
-        tn__shapes_release(&shapes[0]);
+        bound[model->outputs[k]] = true;
+    tn_status status = TN_OK;
+    for (size_t v = 0; v < model->value_count && !status; v++) {
+        const tn__value *value = &model->values[v];
+        if (!bound[v] && !tn__value_is_parameter(value) && is_declared(value) &&
+            is_believable(value, &f->own, v))
+            status = put_value(s, GRAPH_VALUE_INFO, value, err);
+    }
+    tn__free(bound);
+    return status;
+}
+
+/* Infers shapes where an output needs them, or declarations are to be believed. A model
+ * with operators that are not known is written as declared. */
+static void infer_facts(facts *f, const tn_model *model)
+{
+    bool outputs = false, others = false;
+    for (size_t k = 0; k < model->output_count; k++)
+        outputs |= !is_declared(&model->values[model->outputs[k]]);
+    for (size_t v = 0; v < model->value_count; v++)
+        others |= !tn__value_is_parameter(&model->values[v]) &&
+                  is_declared(&model->values[v]);
+    if (outputs && (tn__shapes_infer(&f->two, model, 2, NULL) ||
+                    tn__shapes_infer(&f->three, model, 3, NULL)))
+        tn__shapes_release(&f->two);
+    const tn__value *input =
+        model->input_count ? &model->values[model->inputs[0]] : NULL;
+    int64_t batch = input && input->rank && input->dims[0] > 0 ? input->dims[0] : 1;
+    if (others && tn__shapes_infer(&f->own, model, batch, NULL))
+        f->own = (tn__shapes){0};
+}
+
+static void facts_release(facts *f)
+{
+    tn__shapes_release(&f->two);
+    tn__shapes_release(&f->three);
+    tn__shapes_release(&f->own);
 }
 
 /* --- graph and model -------------------------------------------------------------- */
 
-static tn_status put_graph(sink *s, const tn_model *model, const tn__shapes shapes[2],
+static tn_status put_text(sink *s, uint32_t field, const char *text, tn_error *err)
+{
+    tn_status status = put_head(s, field, strlen(text), err);
+    return status ? status : put(s, text, strlen(text), err);
+}
+
+static tn_status put_graph(sink *s, const tn_model *model, const facts *f,
                            tn_error *err)
 {
-    size_t length = strlen(model->name);
     tn_status status = TN_OK;
+    if (s->outside)
+        s->outside->at = 0;
     for (size_t n = 0; n < model->node_count && !status; n++)
         status = put_node(s, model, &model->nodes[n], err);
     if (!status)
-        status = put_head(s, GRAPH_NAME, length, err);
-    if (!status)
-        status = put(s, model->name, length, err);
+        status = put_text(s, GRAPH_NAME, model->name, err);
     for (size_t v = 0; v < model->value_count && !status; v++)
         if (tn__value_is_parameter(&model->values[v]))
             status = put_initializer(s, &model->values[v], err);
+    if (!status && model->graph_doc)
+        status = put_text(s, GRAPH_DOC, model->graph_doc, err);
     for (size_t k = 0; k < model->input_count && !status; k++)
         status = put_value(s, GRAPH_INPUT, &model->values[model->inputs[k]], err);
     for (size_t k = 0; k < model->output_count && !status; k++)
-        status = put_output(s, model, model->outputs[k], shapes, err);
-    return status;
+        status = put_output(s, model, model->outputs[k], f, err);
+    return status ? status : put_value_infos(s, model, f, err);
 }
 
 /* The fields before the graph. */
@@ -362,6 +478,7 @@ static tn_status put_model_head(sink *s, const tn_model *model, tn_error *err)
     proto.ir_version = model->ir_version;
     proto.producer_name = model->producer;
     proto.producer_version = model->producer_version;
+    proto.domain = model->domain;
     proto.has_model_version = model->model_version != 0;
     proto.model_version = model->model_version;
     proto.doc_string = model->doc;
@@ -391,45 +508,88 @@ static tn_status put_model_tail(sink *s, const tn_model *model, tn_error *err)
     return status;
 }
 
-static tn_status put_model(sink *s, const tn_model *model, const tn__shapes shapes[2],
+static tn_status put_model(sink *s, const tn_model *model, const facts *f,
                            tn_error *err)
 {
-    sink graph = {0};
-    tn_status status = put_graph(&graph, model, shapes, err);
+    sink graph = {.outside = s->outside};
+    tn_status status = put_graph(&graph, model, f, err);
     if (!status)
         status = put_model_head(s, model, err);
     if (!status)
         status = put_head(s, MODEL_GRAPH, graph.count, err);
     if (s->file && !status)
-        status = put_graph(s, model, shapes, err);
+        status = put_graph(s, model, f, err);
     else
         s->count += graph.count;
     return status ? status : put_model_tail(s, model, err);
 }
 
+/* Opens the second file; its name is that of the model with a suffix. */
+static tn_status open_external(external *out, const char *path, bool replace,
+                               tn_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = strlen(path) + sizeof EXTERNAL_SUFFIX;
+    char *whole = tn__alloc(size, 1);
+    if (!whole)
+        return tn__fail_memory(err, size);
+    (void)snprintf(whole, size, "%s%s", path, EXTERNAL_SUFFIX);
+    out->location = tn__strdup(whole + (slash ? slash - path + 1 : 0));
+    tn_status status = out->location ? tn__file_create(&out->file, whole, replace, err)
+                                     : tn__fail_memory(err, size);
+    tn__free(whole);
+    return status;
+}
+
+/* The second file is there before the model that names it. */
+static tn_status write_files(sink *s, const tn_model *model, const facts *f,
+                             tn_error *err)
+{
+    tn_status status = put_model(s, model, f, err);
+    if (!status && s->outside) {
+        status = tn__file_commit(s->outside->file, err);
+        s->outside->file = NULL;
+    }
+    if (!status) {
+        status = tn__file_commit(s->file, err);
+        s->file = NULL;
+    }
+    return status;
+}
+
+tn_status tn__onnx_write_within(const tn_model *model, const char *path, bool replace,
+                                size_t limit, tn_error *err)
+{
+    facts f = {0};
+    external outside = {0};
+    sink size = {0}, file = {0};
+    infer_facts(&f, model);
+    tn_status status = put_model(&size, model, &f, err);
+    if (!status && size.count > limit) {
+        size = (sink){.outside = &outside};
+        file.outside = &outside;
+        if ((status = open_external(&outside, path, replace, err)) == TN_OK)
+            status = put_model(&size, model, &f, err);
+    }
+    if (!status && size.count > limit)
+        status = tn__fail(err, TN_ERROR_UNSUPPORTED,
+                          "cannot write '%s': %zu bytes without the weights, an ONNX "
+                          "file has at most %zu",
+                          path, size.count, limit);
+    if (!status)
+        status = tn__file_create(&file.file, path, replace, err);
+    if (!status)
+        status = write_files(&file, model, &f, err);
+    tn__file_abandon(file.file);
+    tn__file_abandon(outside.file);
+    tn__free(outside.location);
+    tn__free(file.scratch);
+    facts_release(&f);
+    return status;
+}
+
 tn_status tn__onnx_write(const tn_model *model, const char *path, bool replace,
                          tn_error *err)
 {
-    tn__shapes shapes[2] = {0};
-    sink size = {0}, file = {0};
-    infer_outputs(shapes, model);
-    tn_status status = put_model(&size, model, shapes, err);
-    if (!status && size.count > SIZE_LIMIT)
-        status = tn__fail(err, TN_ERROR_UNSUPPORTED,
-                          "cannot write '%s': %zu bytes, an ONNX file has at most %zu; "
-                          ".safetensors has no such limit",
-                          path, size.count, SIZE_LIMIT);
-    if (!status)
-        status = tn__file_create(&file.file, path, replace, err);
-    if (!status) {
-        status = put_model(&file, model, shapes, err);
-        if (status)
-            tn__file_abandon(file.file);
-        else
-            status = tn__file_commit(file.file, err);
-    }
-    tn__free(file.scratch);
-    tn__shapes_release(&shapes[0]);
-    tn__shapes_release(&shapes[1]);
-    return status;
+    return tn__onnx_write_within(model, path, replace, TN__ONNX_SIZE_MAX, err);
 }

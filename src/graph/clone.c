@@ -145,6 +145,8 @@ static bool copy_head(tn_model *out, const tn_model *in)
     memcpy(out->source_sha256, in->source_sha256, sizeof out->source_sha256);
     bool done = copy_text(&out->name, in->name);
     done = copy_text(&out->doc, in->doc) && done;
+    done = copy_text(&out->graph_doc, in->graph_doc) && done;
+    done = copy_text(&out->domain, in->domain) && done;
     done = copy_text(&out->producer, in->producer) && done;
     done = copy_text(&out->producer_version, in->producer_version) && done;
     return copy_text(&out->source, in->source) && done;

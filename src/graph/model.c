@@ -65,6 +65,8 @@ void tn_model_free(tn_model *model)
         return;
     tn__free(model->name);
     tn__free(model->doc);
+    tn__free(model->graph_doc);
+    tn__free(model->domain);
     tn__free(model->producer);
     tn__free(model->producer_version);
     tn__free(model->source);

@@ -73,6 +73,8 @@ typedef struct tn__opset {
 struct tn_model {
     char *name;                        /* of the graph */
     char *doc;                         /* of the model, or NULL */
+    char *graph_doc;                   /* of the graph, or NULL */
+    char *domain;                      /* of the model (reverse DNS), or NULL */
     char *producer, *producer_version; /* or NULL */
     int64_t ir_version, model_version;
     tn__opset *opsets;

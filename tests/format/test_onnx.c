@@ -586,6 +586,8 @@ static void assert_models(const tn_model *x, const tn_model *y)
 {
     assert_string_equal(x->name, y->name);
     assert_text(x->doc, y->doc);
+    assert_text(x->graph_doc, y->graph_doc);
+    assert_text(x->domain, y->domain);
     assert_text(x->producer, y->producer);
     assert_text(x->producer_version, y->producer_version);
     assert_true(x->ir_version == y->ir_version);
@@ -652,19 +654,108 @@ static void an_existing_file_is_kept(void **state)
     unlink("kept.onnx");
 }
 
-/* A parameter of 3 GB that costs no memory: its bytes are never touched. */
-static void a_model_beyond_2_gb_is_refused(void **state)
+/* A layer of 4 KB and its bias, in two files where one would be too large. */
+static tn_model *two_layers(void)
+{
+    tn_model *model = NULL;
+    size_t x = 0, y = 0, w = 0, b = 0, n = 0;
+    tn__tensor weight = {0}, bias = {0};
+    assert_ok(tn__tensor_create(&weight, TN_F32, 2, (int64_t[]){33, 32}, err));
+    assert_ok(tn__tensor_create(&bias, TN_F32, 1, (int64_t[]){33}, err));
+    for (size_t i = 0; i < 33 * 32; i++)
+        tn__tensor_f32(&weight)[i] = (float)i;
+    assert_ok(tn__model_create(&model, "net", err));
+    assert_ok(tn__model_add_input(&x, model, "x", TN_F32, 2, (int64_t[]){-1, 32}, err));
+    assert_ok(tn__model_add_value(&y, model, "y", err));
+    assert_ok(tn__model_add_parameter(&w, model, "w", &weight, err));
+    assert_ok(tn__model_add_parameter(&b, model, "b", &bias, err));
+    assert_ok(tn__model_add_node(&n, model, "Gemm", "fc", 3, (size_t[]){x, w, b}, 1, &y,
+                                 err));
+    assert_ok(tn__node_set_int(&model->nodes[n], "transB", 1, err));
+    assert_ok(tn__model_add_output(model, y, err));
+    tn__tensor_release(&weight);
+    tn__tensor_release(&bias);
+    return model;
+}
+
+static void what_is_too_large_has_its_weights_outside(void **state)
 {
     (void)state;
-    tn_model *model = read_path(SMALL);
-    tn__tensor *tensor = &model->values[tn__model_find_value(model, "half")].parameter;
-    tn__shape shape = tensor->shape;
-    tensor->shape = (tn__shape){.rank = 1, .dims = {(int64_t)3 << 29}};
-    assert_fails(tn__onnx_write(model, "large.onnx", true, err), TN_ERROR_UNSUPPORTED,
-                 "an ONNX file has at most 2147483647");
-    assert_int_not_equal(access("large.onnx", F_OK), 0);
-    tensor->shape = shape;
+    tn_model *model = two_layers();
+    assert_ok(tn__onnx_write_within(model, "./large.onnx", true, 1000, err));
+    tn_model *again = read_path("./large.onnx");
+    const tn__tensor *w = &find(again, "w")->parameter;
+    assert_int_equal(w->shape.dims[0], 33);
+    for (size_t i = 0; i < 33 * 32; i++)
+        assert_near(tn__tensor_get_f64(w, i), (double)i, 0);
+    assert_int_equal(find(again, "b")->parameter.dtype, TN_F32);
+    assert_fails(tn__onnx_write_within(model, "./large.onnx", false, 1000, err),
+                 TN_ERROR_EXISTS, "large.onnx");
+    tn_model_free(again);
     tn_model_free(model);
+    unlink("large.onnx");
+    unlink("large.onnx.data");
+}
+
+static void a_model_too_large_without_its_weights_is_refused(void **state)
+{
+    (void)state;
+    tn_model *model = two_layers();
+    assert_fails(tn__onnx_write_within(model, "large.onnx", true, 100, err),
+                 TN_ERROR_UNSUPPORTED, "an ONNX file has at most 100");
+    assert_int_not_equal(access("large.onnx", F_OK), 0);
+    assert_int_not_equal(access("large.onnx.data", F_OK), 0);
+    tn_model_free(model);
+}
+
+static void declare(tn_model *model, const char *name, int64_t width)
+{
+    tn__value *value = &model->values[tn__model_find_value(model, name)];
+    value->dtype = TN_F32;
+    value->shaped = true;
+    value->rank = 2;
+    value->dims[0] = -1;
+    value->dims[1] = width;
+}
+
+/* What is declared of values between nodes is kept, unless it has become wrong. */
+static void declarations_are_kept_while_they_are_true(void **state)
+{
+    (void)state;
+    tn_model *model = two_layers();
+    size_t h = tn__model_find_value(model, "y"), z = 0, n = 0;
+    model->output_count = 0;
+    assert_ok(tn__model_add_value(&z, model, "z", err));
+    assert_ok(tn__model_add_node(&n, model, "Relu", "relu", 1, &h, 1, &z, err));
+    assert_ok(tn__model_add_output(model, z, err));
+    for (int64_t width = 33; width > 31; width--) {
+        declare(model, "y", width);
+        assert_ok(tn__onnx_write(model, "declared.onnx", true, err));
+        tn_model *again = read_path("declared.onnx");
+        assert_int_equal(find(again, "y")->shaped, width == 33);
+        if (width == 33)
+            assert_int_equal(find(again, "y")->dims[1], 33);
+        tn_model_free(again);
+    }
+    tn_model_free(model);
+    unlink("declared.onnx");
+}
+
+static void domain_and_documentation_are_kept(void **state)
+{
+    (void)state;
+    tn_model *model = two_layers(), *clone = NULL;
+    model->domain = tn__strdup("org.example");
+    model->graph_doc = tn__strdup("what it computes");
+    assert_ok(tn__model_clone(&clone, model, err));
+    assert_ok(tn__onnx_write(clone, "domain.onnx", true, err));
+    tn_model *again = read_path("domain.onnx");
+    assert_string_equal(again->domain, "org.example");
+    assert_string_equal(again->graph_doc, "what it computes");
+    tn_model_free(again);
+    tn_model_free(clone);
+    tn_model_free(model);
+    unlink("domain.onnx");
 }
 
 static void shapes_of_undeclared_outputs_are_inferred(void **state)
@@ -715,7 +806,10 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(writing_twice_gives_the_same_bytes),
         cmocka_unit_test(an_existing_file_is_kept),
-        cmocka_unit_test(a_model_beyond_2_gb_is_refused),
+        cmocka_unit_test(what_is_too_large_has_its_weights_outside),
+        cmocka_unit_test(a_model_too_large_without_its_weights_is_refused),
+        cmocka_unit_test(declarations_are_kept_while_they_are_true),
+        cmocka_unit_test(domain_and_documentation_are_kept),
         cmocka_unit_test(shapes_of_undeclared_outputs_are_inferred),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
