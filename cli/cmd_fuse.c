@@ -68,6 +68,8 @@ static int check_usage(const struct cli_fuse_args *args)
         return cli_usage(base->command, "--refit layers wants --data SPEC");
     if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
         return cli_usage(base->command, "--support activations wants --data SPEC");
+    if (fuse->support == TN_SUPPORT_BOTH && !base->data)
+        return cli_usage(base->command, "--support both wants --data SPEC");
     return CLI_DONE;
 }
 

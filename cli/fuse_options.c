@@ -8,6 +8,7 @@
 static const struct cli_choice supports[] = {{"auto", TN_SUPPORT_AUTO},
                                              {"weights", TN_SUPPORT_WEIGHTS},
                                              {"activations", TN_SUPPORT_ACTIVATIONS},
+                                             {"both", TN_SUPPORT_BOTH},
                                              {NULL, 0}};
 static const struct cli_choice features[] = {{"auto", TN_FEATURES_AUTO},
                                              {"raw", TN_FEATURES_RAW},
@@ -164,6 +165,15 @@ static const struct cli_option transport_options[] = {
          "as they are, or activations to mean 0 and variance 1 and weights to norm 1; "
          "auto does this to activations",
      .choices = features},
+    {.name = "descents",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(descents),
+     .value = "N",
+     .help =
+         "after matching, groups are matched again by weights until no map changes, "
+         "from N starts (Git Re-Basin); 0: not",
+     .max = 1000},
     {.name = "metric",
      .kind = CLI_CHOICE,
      .recorded = true,

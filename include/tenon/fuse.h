@@ -21,11 +21,12 @@ extern "C" {
 
 /* What the features of a neuron (its support) are. */
 typedef enum tn_support {
-    TN_SUPPORT_AUTO,       /* activations where there is data, else weights */
-    TN_SUPPORT_WEIGHTS,    /* incoming weights and bias, in the coordinates of the
-                              reference */
-    TN_SUPPORT_ACTIVATIONS /* what it answers to the probe images, before its activation
-                              function */
+    TN_SUPPORT_AUTO,        /* activations where there is data, else weights */
+    TN_SUPPORT_WEIGHTS,     /* incoming weights and bias, in the coordinates of the
+                               reference */
+    TN_SUPPORT_ACTIVATIONS, /* what it answers to the probe images, before its
+                               activation function */
+    TN_SUPPORT_BOTH         /* cosine of weights plus correlation of activations */
 } tn_support;
 
 typedef enum tn_features {                   /* of a neuron, before they are compared */
@@ -106,7 +107,11 @@ typedef struct tn_fuse_options {
     tn_ot_sinkhorn_options sinkhorn;
     tn_importance importance;
     tn_scaling scaling;
-    tn_refit refit; /* in place of recalibration, unless that is asked for */
+    size_t descents; /* after matching, groups are matched again by the weights of all
+                        that makes and reads them until no map changes, from so many
+                        starts: the maps found, the identity, then random orders; 0: not
+                        (Git Re-Basin, ICLR 2023, arXiv 2209.04836) */
+    tn_refit refit;  /* in place of recalibration, unless that is asked for */
     tn_refit_goal refit_goal;
     tn_recalibrate recalibrate;
     size_t samples;        /* probe images for the support */

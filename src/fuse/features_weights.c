@@ -178,21 +178,6 @@ static tn_status add_layer(tn__evidence *out, const tn__fusion *f, size_t parent
     return status;
 }
 
-/* Rows of norm one. */
-static void normalise(tn__evidence *e)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        for (size_t j = 0; j < e->m; j++) {
-            double norms = e->x[i] * e->y[j];
-            e->dot[i * e->m + j] = norms > 0 ? e->dot[i * e->m + j] / sqrt(norms) : 0;
-        }
-    }
-    for (size_t i = 0; i < e->n; i++)
-        e->x[i] = 1;
-    for (size_t j = 0; j < e->m; j++)
-        e->y[j] = 1;
-}
-
 tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
                                size_t parent, size_t group, const bool *solved,
                                tn_error *err)
@@ -222,7 +207,7 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
         return status;
     }
     if (fusion->options->features != TN_FEATURES_RAW)
-        normalise(&made);
+        tn__evidence_normalise(&made);
     *out = made;
     return TN_OK;
 }

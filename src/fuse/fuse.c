@@ -54,14 +54,22 @@ static tn_status find_evidence(tn__evidence *out, const tn__fusion *f,
                                const tn__answers *answers, size_t parent, size_t group,
                                const bool *solved, tn_error *err)
 {
-    bool found = false;
-    if (answers->value_count) {
-        tn_status status =
-            tn__evidence_activations(out, &found, answers, f, parent, group, err);
-        if (status != TN_OK || found)
-            return status;
+    bool found = false, both = f->options->support == TN_SUPPORT_BOTH;
+    tn__evidence answered = {0};
+    tn_status status = TN_OK;
+    if (answers->value_count)
+        status =
+            tn__evidence_activations(&answered, &found, answers, f, parent, group, err);
+    if (status == TN_OK && found && !both) {
+        *out = answered;
+        return TN_OK;
     }
-    return tn__evidence_weights(out, f, parent, group, solved, err);
+    if (status == TN_OK)
+        status = tn__evidence_weights(out, f, parent, group, solved, err);
+    if (status == TN_OK && found)
+        tn__evidence_blend(out, &answered);
+    tn__evidence_release(&answered);
+    return status;
 }
 
 static tn_status align_group(tn__fusion *f, tn_fuse_group *note,
@@ -144,6 +152,9 @@ tn_status tn__fusion_align(tn__fusion *f, tn__fuse_notes *n, size_t only,
             continue;
         if (only == TN__NONE || only == k)
             status = align_parent(f, n->groups + line, &answers, k, observer, err);
+        if (status == TN_OK && f->options->descents > 0 &&
+            (only == TN__NONE || only == k))
+            status = tn__descend(f, n->groups + line, k, err);
         line += groups;
     }
     n->report.seconds_transport = tn__seconds() - start;

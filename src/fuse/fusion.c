@@ -52,7 +52,8 @@ static tn_status check_options(const tn_fuse_options *o, size_t count, bool data
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "width is %g, wanted from 1 to the %zu models", o->width,
                         count);
-    if (!data && o->align && o->support == TN_SUPPORT_ACTIVATIONS)
+    if (!data && o->align &&
+        (o->support == TN_SUPPORT_ACTIVATIONS || o->support == TN_SUPPORT_BOTH))
         return tn__fail(err, TN_ERROR_ARGUMENT, "support by activations wants data");
     if (!data && (o->recalibrate == TN_RECALIBRATE_NORM ||
                   o->recalibrate == TN_RECALIBRATE_REPAIR))

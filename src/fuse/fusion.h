@@ -70,6 +70,10 @@ typedef struct tn__evidence {
 tn_status tn__evidence_create(tn__evidence *out, size_t n, size_t m,
                               tn_error *err) TN_MUST_USE;
 void tn__evidence_release(tn__evidence *evidence);
+/* Features are brought to norm one; those of norm zero become orthogonal to all. */
+void tn__evidence_normalise(tn__evidence *evidence);
+/* Adds `other`, features of both brought to norm one first. */
+void tn__evidence_blend(tn__evidence *evidence, tn__evidence *other);
 
 /* --- features_weights.c --- */
 
@@ -211,6 +215,14 @@ tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *f
  * parents on the calibration images, and gives batch norms the statistics found.
  * Wants data. *layers is the number fitted. */
 tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
+                      tn_error *err) TN_MUST_USE;
+
+/* --- descent.c ----------------------------------------------------------------------
+ */
+
+/* Improves the maps of a parent by repeated coordinate descent over its groups, from
+ * options->descents starts. notes [groups] of that parent follow. */
+tn_status tn__descend(tn__fusion *fusion, tn_fuse_group *notes, size_t parent,
                       tn_error *err) TN_MUST_USE;
 
 /* --- fuse.c, ladder.c ---------------------------------------------------------------

@@ -19,11 +19,15 @@
 typedef struct rung {
     const char *name;
     tn_support support;
+    size_t descents;
 } rung;
 
 static const rung rungs[] = {
-    {"matched by weights", TN_SUPPORT_WEIGHTS},
-    {"matched by activations", TN_SUPPORT_ACTIVATIONS},
+    {"matched by weights", TN_SUPPORT_WEIGHTS, 0},
+    {"matched by weights, descended", TN_SUPPORT_WEIGHTS, 3},
+    {"matched by activations", TN_SUPPORT_ACTIVATIONS, 0},
+    {"matched by both", TN_SUPPORT_BOTH, 0},
+    {"matched by activations, descended", TN_SUPPORT_ACTIVATIONS, 1},
 };
 
 typedef struct attempt {
@@ -178,6 +182,7 @@ static tn_status climb_up(climb *c, tn_error *err)
     for (size_t i = 0; i < maps && status == TN_OK; i++) {
         tn_fuse_options options = c->base;
         options.support = rungs[i].support;
+        options.descents = rungs[i].descents;
         status = try(c, rungs[i].name, &options, err);
     }
     if (c->base.effort != TN_EFFORT_FAST)
