@@ -17,8 +17,9 @@
 #include "score.h"
 #include "table.h"
 
-#define BATCH 32 /* of the second latency */
-#define LATENCY_RUNS 5
+#define BATCH 32       /* of the second latency */
+#define BATCH_RUNS 5   /* at most, */
+#define BATCH_TIME 1.0 /* and of a slow network as many as take these seconds */
 
 enum { BEFORE, DELETED, PRUNED, ROW_COUNT };
 
@@ -101,8 +102,10 @@ static tn_status score(struct prune_job *job, size_t row, const tn_model *model,
     struct cli_score *to = &job->rows[row];
     job->progress.what = to->label;
     tn_status status = cli_score_measure(to, &model, 1, row != DELETED, err);
+    double runs = BATCH_TIME / fmax(to->latency * BATCH, 1e-9);
     if (status == TN_OK && row != DELETED)
-        status = tn_latency(&job->batch[row], model, BATCH, LATENCY_RUNS, err);
+        status = tn_latency(&job->batch[row], model, BATCH,
+                            (size_t)fmin(fmax(runs, 1), BATCH_RUNS), err);
     if (status == TN_OK && job->eval_data)
         status = cli_score_evaluate(to, NULL, &model, 1, job->eval_data,
                                     &job->args->base, &job->observer, err);
