@@ -491,7 +491,8 @@ cJSON *cli_options_record(const struct cli_command *command, const void *args)
     const struct cli_args *base = args;
     cJSON *object = cJSON_CreateObject();
     if (command->recorded_operand)
-        cJSON_AddStringToObject(object, command->recorded_operand, base->operands[0]);
+        cJSON_AddStringToObject(object, command->recorded_operand,
+                                cli_base_name(base->operands[0]));
     for (size_t g = 0; command->groups[g]; g++) {
         const struct cli_group *group = command->groups[g];
         for (size_t i = 0; i < group->count; i++) {

@@ -11,6 +11,7 @@
 #include "tenon/fuse.h"
 #include "tenon/model.h"
 #include "tenon/prune.h"
+#include "tenon/slim.h"
 #include "tenon/train.h"
 #include "tenon/transport.h"
 #include "tenon/version.h"

@@ -9,6 +9,7 @@ Commands:
   eval       accuracy, loss and calibration of models, and of their ensemble
   fuse       one network out of several, by optimal transport of their neurons
 <lines>
+  slim       a smaller network, with training
   train      trains a built-in architecture from random weights
   finetune   goes on training a model
   distill    trains a student on what one or more teachers say
@@ -79,18 +80,19 @@ $ tenon help finetune | grep -e '--epochs' -e '--learning-rate'
   tenon finetune fused.onnx -o tuned.onnx --data fashion-mnist --epochs 3
 $ tenon help data | head -n 1
 SPEC names labelled images: kind:path[,key=value...]
-$ for c in inspect eval fuse prune train finetune compare check infer convert; do tenon help $c | head -n 1; done
+$ for c in inspect eval fuse prune slim train finetune compare check infer convert; do tenon help $c | head -n 1; done
 Usage: tenon inspect MODEL [options]
 Usage: tenon eval MODEL... --data SPEC [options]
 Usage: tenon fuse MODEL MODEL... -o OUT [options]
 Usage: tenon prune MODEL -o OUT [options]
+Usage: tenon slim MODEL|ARCH -o OUT --data SPEC [options]
 Usage: tenon train ARCH -o OUT --data SPEC [options]
 Usage: tenon finetune MODEL -o OUT --data SPEC [options]
 Usage: tenon compare MODEL MODEL [options]
 Usage: tenon check MODEL [options]
 Usage: tenon infer MODEL INPUT.npy -o OUT [options]
 Usage: tenon convert IN OUT [options]
-$ tenon help | awk 'length > 80'; for c in inspect eval fuse prune train finetune compare check infer convert data; do tenon help $c | awk 'length > 80'; done
+$ tenon help | awk 'length > 80'; for c in inspect eval fuse prune slim train finetune compare check infer convert data; do tenon help $c | awk 'length > 80'; done
 $ tenon help man fuse | head -n 5
 .TH "TENON-FUSE" 1 "" "tenon <text>" "Tenon"
 .SH NAME

@@ -1,0 +1,356 @@
+/* cmd_slim.c - tenon slim: pruning with training, of one network or of several that are
+ * trained on parts of the data. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "message.h"
+#include "progress.h"
+#include "prune_options.h"
+#include "score.h"
+#include "table.h"
+#include "tenon/slim.h"
+
+struct slim_args {
+    struct cli_args base;
+    tn_slim_options slim;
+};
+
+struct slim_job {
+    struct slim_args *args;
+    tn_dataset *data, *eval_data; /* the latter may be NULL */
+    tn_model **starts;
+    size_t count;
+    tn_model *result;
+    bool trained; /* the start is a file */
+    struct cli_score scores[2];
+    tn_slim_report report;
+};
+
+/* Starts are one model file or `count` draws of an architecture. */
+static tn_status make_starts(struct slim_job *job, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    const char *name = base->operands[0];
+    int64_t shape[3];
+    tn_status status = TN_OK;
+    job->trained = access(name, F_OK) == 0;
+    job->count = tn_slim_starts(job->args->slim.parts);
+    job->starts = cli_alloc(job->count, sizeof(tn_model *));
+    if (job->trained)
+        return cli_models_load(job->starts, base, 1, err);
+    tn_dataset_shape(shape, job->data);
+    for (size_t k = 0; k < job->count && status == TN_OK; k++)
+        status = tn_model_create(&job->starts[k], name, shape,
+                                 (int64_t)tn_dataset_classes(job->data),
+                                 job->args->slim.train.seed + k, err);
+    return status;
+}
+
+static int check_usage(struct slim_args *args)
+{
+    const struct cli_args *base = &args->base;
+    bool file = access(base->operands[0], F_OK) == 0;
+    if (file && args->slim.parts)
+        return cli_usage(base->command, "--parts wants the name of an architecture: "
+                                        "networks of parts are trained here");
+    if (!file && args->slim.start_epochs == 0)
+        return cli_usage(base->command,
+                         "'%s' is no file; of an architecture --start-epochs is wanted",
+                         base->operands[0]);
+    args->slim.train.threads = base->threads;
+    args->slim.prune.threads = base->threads;
+    args->slim.fuse.threads = base->threads;
+    args->slim.prune.seed = args->slim.fuse.seed = args->slim.train.seed;
+    return CLI_DONE;
+}
+
+static tn_status open_all(struct slim_job *job, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    tn_status status;
+    if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
+        (status = tn_dataset_open(&job->data, base->data, "train", err)) ||
+        (status = cli_eval_data_open(&job->eval_data, base, err)))
+        return status;
+    return make_starts(job, err);
+}
+
+static tn_status score(struct slim_job *job, size_t row, const tn_model *model,
+                       const tn_observer *observer, tn_error *err)
+{
+    tn_status status = cli_score_measure(&job->scores[row], &model, 1, true, err);
+    if (status == TN_OK && job->eval_data)
+        status = cli_score_evaluate(&job->scores[row], NULL, &model, 1, job->eval_data,
+                                    &job->args->base, observer, err);
+    return status;
+}
+
+static tn_status work(struct slim_job *job, const tn_observer *observer, tn_error *err)
+{
+    const struct cli_args *base = &job->args->base;
+    const tn_model *const *starts = (const tn_model *const *)job->starts;
+    tn_status status = TN_OK;
+    job->scores[0] = cli_score_named(base->operands[0], base->operands[0]);
+    job->scores[1] = cli_score_named("slim", base->output);
+    if (job->trained)
+        status = score(job, 0, starts[0], observer, err);
+    if (status == TN_OK)
+        status = tn_slim(&job->result, &job->report, starts, job->count, job->data,
+                         &job->args->slim, observer, err);
+    if (status == TN_OK)
+        status = cli_model_write(job->result, base, base->output, starts,
+                                 job->trained ? 1 : 0, err);
+    job->scores[1].seconds = job->report.total;
+    if (status == TN_OK)
+        status = score(job, 1, job->result, observer, err);
+    return status;
+}
+
+static int show_json(const struct slim_job *job)
+{
+    const tn_slim_report *r = &job->report;
+    cJSON *json = cJSON_CreateObject();
+    if (job->trained)
+        cJSON_AddItemToObject(json, "model", cli_score_json(&job->scores[0]));
+    cJSON_AddItemToObject(json, "slim", cli_score_json(&job->scores[1]));
+    cJSON_AddNumberToObject(json, "starts", (double)job->count);
+    cJSON *seconds = cJSON_AddObjectToObject(json, "seconds");
+    cJSON_AddNumberToObject(seconds, "start", r->start);
+    cJSON_AddNumberToObject(seconds, "start_longest", r->start_longest);
+    cJSON_AddNumberToObject(seconds, "prune", r->prune);
+    cJSON_AddNumberToObject(seconds, "prune_longest", r->prune_longest);
+    cJSON_AddNumberToObject(seconds, "fuse", r->fuse);
+    cJSON_AddNumberToObject(seconds, "last", r->last);
+    cJSON_AddNumberToObject(seconds, "total", r->total);
+    cJSON_AddNumberToObject(seconds, "parallel", r->parallel);
+    cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
+    if (job->eval_data)
+        cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
+    return cli_json_print(json);
+}
+
+static int show(const struct slim_job *job)
+{
+    const tn_slim_report *r = &job->report;
+    if (job->args->base.json)
+        return show_json(job);
+    cli_score_print(job->trained ? job->scores : job->scores + 1, job->trained ? 2 : 1);
+    printf("\nseconds: training %.1f, pruning and training %.1f, fusion %.1f, last "
+           "training %.1f\n",
+           r->start, r->prune, r->fuse, r->last);
+    if (job->count > 1)
+        printf("%.1f one after another; %.1f with a machine for each of the %zu "
+               "networks\n",
+               r->total, r->parallel, job->count);
+    printf("wrote %s\n", job->args->base.output);
+    return CLI_DONE;
+}
+
+static int run(void *user)
+{
+    struct slim_args *args = user;
+    struct slim_job job = {.args = args};
+    struct cli_progress progress;
+    tn_error err = {0};
+    if (check_usage(args) != CLI_DONE)
+        return CLI_USAGE;
+    tn_status status = open_all(&job, &err);
+    if (status == TN_OK) {
+        tn_observer observer = cli_progress_start(&progress, &args->base);
+        status = work(&job, &observer, &err);
+        cli_progress_end(&progress);
+    }
+    int result = status == TN_OK ? show(&job) : cli_fail(&err);
+    for (size_t k = 0; job.starts && k < job.count; k++)
+        tn_model_free(job.starts[k]);
+    free(job.starts);
+    tn_model_free(job.result);
+    tn_dataset_free(job.data);
+    tn_dataset_free(job.eval_data);
+    return result;
+}
+
+static void init(void *user)
+{
+    struct slim_args *args = user;
+    args->slim = (tn_slim_options)TN_SLIM_OPTIONS_INIT;
+    args->slim.prune.sparsity = 0.5;
+}
+
+#define FIELD(name) offsetof(struct slim_args, slim.name)
+#define MANY 1e9
+
+static const struct cli_choice orders[] = {
+    {"prune-fuse", TN_SLIM_PRUNE_FUSE}, {"fuse-prune", TN_SLIM_FUSE_PRUNE}, {NULL, 0}};
+
+static const struct cli_option options[] = {
+    {.name = "sparsity",
+     .letter = 's',
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(prune.sparsity),
+     .value = "S",
+     .help = "share of the neurons of each group that is gone at the end",
+     .max = 0.98},
+    {.name = "groups",
+     .kind = CLI_STRING,
+     .recorded = true,
+     .offset = FIELD(prune.groups),
+     .value = "WHICH",
+     .help = "inner, all, or names, as of 'tenon prune'"},
+    {.name = "method",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(prune.method),
+     .help = "of pruning, as of 'tenon prune'",
+     .choices = cli_prune_methods},
+    {.name = "samples",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(prune.samples),
+     .value = "N",
+     .help = "images that pruning takes statistics from",
+     .min = 1,
+     .max = MANY},
+    {.name = "steps",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(steps),
+     .value = "N",
+     .help = "of pruning, each followed by training",
+     .min = 1,
+     .max = 1000},
+    {.name = "step-epochs",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(step_epochs),
+     .value = "N",
+     .help = "of training after each step",
+     .max = MANY},
+    {.name = "last-epochs",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(last_epochs),
+     .value = "N",
+     .help =
+         "of training after pruning, and again after fusion (of one network: at the "
+         "end)",
+     .max = MANY},
+    {.name = "tune-rate",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(tune_rate),
+     .value = "X",
+     .help = "highest learning rate of these trainings",
+     .min = 1e-12,
+     .max = 1e6},
+    {.name = "parts",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(parts),
+     .value = "K",
+     .help = "train one network on each union of half of K disjoint parts of the data "
+             "(2: two networks, 4: six), and fuse them",
+     .max = TN_SLIM_PARTS_MAX},
+    {.name = "order",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(order),
+     .help = "whether networks of parts are pruned before they are fused or after",
+     .choices = orders},
+};
+
+static const struct cli_option train_options[] = {
+    {.name = "start-epochs",
+     .letter = 'e',
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(start_epochs),
+     .value = "N",
+     .help = "that networks are trained first; 0: MODEL is trained already",
+     .max = MANY},
+    {.name = "learning-rate",
+     .letter = 'l',
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(train.learning_rate),
+     .value = "X",
+     .help = "at its highest, in these epochs",
+     .min = 1e-12,
+     .max = 1e6},
+    {.name = "batch",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(train.batch),
+     .value = "N",
+     .help = "images of a training step; a multiple of 64",
+     .min = 64,
+     .max = MANY},
+    {.name = "weight-decay",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(train.weight_decay),
+     .value = "X",
+     .help = "on weights of rank 2 and more",
+     .max = 1e6},
+    {.name = "pad",
+     .kind = CLI_SIZE,
+     .recorded = true,
+     .offset = FIELD(train.augment_pad),
+     .value = "N",
+     .help = "augmentation: pixels of padding before a random crop",
+     .max = 4096},
+    {.name = "flip",
+     .kind = CLI_FLAG,
+     .recorded = true,
+     .offset = FIELD(train.augment_flip),
+     .help = "augmentation: mirror every other image at random"},
+    {.name = "seed",
+     .kind = CLI_U64,
+     .recorded = true,
+     .offset = FIELD(train.seed),
+     .value = "N",
+     .help = "of everything random"},
+};
+
+static const struct cli_option data_options[] = {
+    {.name = "data",
+     .kind = CLI_DATA,
+     .recorded = true,
+     .offset = offsetof(struct cli_args, data),
+     .value = "SPEC",
+     .help =
+         "labelled images to train on, kind:path[,key=value...]; split=train unless "
+         "SPEC says. 'tenon help data' explains SPEC"},
+    CLI_EVAL_DATA_OPTION,
+};
+
+static const struct cli_group group_slim = CLI_GROUP("Pruning", options);
+static const struct cli_group group_train = CLI_GROUP("Training", train_options);
+static const struct cli_group group_data = CLI_GROUP("Data", data_options);
+
+const struct cli_command cli_slim = {
+    .name = "slim",
+    .operands = "MODEL|ARCH",
+    .summary = "a smaller network, with training",
+    .about =
+        "Prunes MODEL in steps and trains it after each. Of an architecture it is "
+        "trained first; with --parts several networks are, each on a part of the data, "
+        "as machines side by side could, and are fused into one: Prune-and-Fuse and "
+        "Fuse-and-Prune (Theus et al., ICLR 2024). The last line says what that gains.",
+    .examples =
+        "  tenon slim net.onnx -o small.onnx --data fashion-mnist -s 0.7\n"
+        "  tenon slim resnet20 -o small.onnx --data cifar10:DIR -e 30 --parts 2\n",
+    .operands_min = 1,
+    .operands_max = 1,
+    .recorded_operand = "start",
+    .required = {"output", "data"},
+    .groups = {&group_slim, &group_train, &group_data, &cli_group_models,
+               &cli_group_output, &cli_group_common},
+    .size = sizeof(struct slim_args),
+    .init = init,
+    .run = run,
+};
