@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes docs/results/intrafusion.md from runs of `tenon prune`.
+"""Writes docs/results/intrafusion.md and its picture from runs of `tenon prune`.
 
-Public CIFAR-10 ResNets are pruned without any training and evaluated on images that choose
-nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
+Public CIFAR-10 ResNets, and one trained here, are pruned without any training and evaluated
+on images that choose nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
 build/results/prune.json, so that a second run takes seconds. Seeds are tenon's defaults.
 Usage: bench/results_intrafusion.py [--tenon PATH]
 """
@@ -22,6 +22,20 @@ JPEG = f"tar:{SHARED}/data/cifar10-jpeg-test.tar.zst,{NORM}"
 NETS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
 COMPAT = ("--method", "intra-fusion", "--compat")
 LAST = "layer3.2.conv1.weight"
+
+# The network of the curve, trained here where it is not in build/results yet.
+TRAINED = "resnet18x0.25"
+RECIPE = ("--epochs", 6, "--pad", 4, "--flip", "--seed", 1)
+JPEG_NORM = "mean=.4914/.4822/.4465,std=.2470/.2435/.2616"
+JPEG_TRAIN = f"tar:{SHARED}/data/cifar10-jpeg-train.tar.zst,{JPEG_NORM}"
+JPEG_TEST = f"tar:{SHARED}/data/cifar10-jpeg-test.tar.zst,{JPEG_NORM},limit=2000"
+CURVE = (("deletion", ("--method", "delete", "--repair", "none"), False),
+         ("Intra-Fusion as published", COMPAT, False),
+         ("folding", ("--method", "fold"), False),
+         ("auto, no images", (), False),
+         ("auto, 256 unlabelled", (), True))
+SHARES = (.10, .25, .50, .70)
+COLOURS = ("#999999", "#cc7722", "#6a51a3", "#3182bd", "#08306b")
 
 # The authors' program on the same networks and images (deletion, Intra-Fusion), percent.
 REFERENCE = {
@@ -50,17 +64,19 @@ class Runs:
                                       capture_output=True).stdout.strip()
 
     def prune(self, net, *args):
-        command = [str(a) for a in (NETS[net], *args)]
+        path = SHARED / "models" / NETS[net] if net in NETS else CACHE.parent / f"{net}.onnx"
+        arch = ("--arch", net) if net in NETS else ()
+        command = [str(a) for a in (path.name, *args)]
         key = " ".join(command).replace(str(SHARED), "")
         if key not in self.known:
             print(key, flush=True)
-            full = [self.tenon, "prune", SHARED / "models" / NETS[net], "--arch", net,
-                    "-o", CACHE.parent / "pruned.onnx", "-f", "-q", "--json", *command[1:]]
+            full = [self.tenon, "prune", path, *arch, "-o", CACHE.parent / "pruned.onnx",
+                    "-f", "-q", "--json", *command[1:]]
             done = subprocess.run(full, text=True, capture_output=True)
             if done.returncode:
                 raise SystemExit(f"{key}\n{done.stderr}")
             self.known[key] = {k: v for k, v in json.loads(done.stdout).items()
-                               if k != "groups"}
+                               if k not in ("groups", "widths")}
             CACHE.write_text(json.dumps(self.known, indent=1))
         return self.known[key]
 
@@ -102,19 +118,61 @@ def method_table(runs, net):
     return table((f"{net}, 50 % of all inner groups", "no images", "256 unlabelled"), rows)
 
 
-def whole_table(runs, net):
-    total = runs.prune(net, "-s", 0, "--eval-data", TEST)["model"]
-    rows = []
-    for share in (.25, .5, .7):
-        budget = ("--groups", "all", "--max-params", int(total["params"] * (1 - share)),
-                  "--eval-data", TEST)
-        row = [f"{100 * share:.0f} %"]
-        for options in (("--method", "delete", "--repair", "none"),
-                        COMPAT, (), ("--data", PROBE)):
-            row.append(percent(runs.prune(net, *budget, *options)["pruned"]))
-        rows.append(row)
-    return table(("weights removed", "deletion", "Intra-Fusion as published",
-                  "auto, no images", "auto, 256 unlabelled"), rows)
+def train(tenon):
+    path = CACHE.parent / f"{TRAINED}.onnx"
+    if path.exists():
+        return
+    print(f"training {path.name}", flush=True)
+    subprocess.run([tenon, "train", TRAINED, "-o", path, "--data", JPEG_TRAIN, "-q",
+                    "--eval-data", "none", *map(str, RECIPE)], check=True)
+
+
+def curve(runs, whole):
+    """Accuracies in percent by method and share, all groups, residual streams too."""
+    lines = []
+    for label, options, images in CURVE:
+        data = ("--data", f"{JPEG_TRAIN},limit=256") if images else ()
+        got = [runs.prune(TRAINED, "--groups", "all", "--max-params",
+                          int(whole["params"] * (1 - share)), *options, *data,
+                          "--eval-data", JPEG_TEST) for share in SHARES]
+        lines.append((label, [100 * g["pruned"]["accuracy"] for g in got]))
+    return lines
+
+
+def curve_table(lines, whole):
+    rows = [(label, *(f"{y:.1f}" for y in ys)) for label, ys in lines]
+    rows.append(("Model Folding (ResNet18, original images, 94.7 before)", "94", "92", "88",
+                 "82"))
+    return table((f"before: {percent(whole)}", *(f"{100 * s:.0f} %" for s in SHARES)), rows)
+
+
+def picture(lines, whole):
+    """The curve as SVG."""
+    left, top, width, height = 56, 20, 420, 260
+    def x(share):
+        return left + width * share / .8
+    def y(accuracy):
+        return top + height * (1 - accuracy / 100)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 330" '
+           'font-family="sans-serif" font-size="12"><rect width="720" height="330" '
+           'fill="white"/>']
+    for tick in range(0, 101, 20):
+        out.append(f'<path d="M{left} {y(tick):.1f}h{width}" stroke="#ddd"/><text '
+                   f'x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>')
+    for share in (0, *SHARES):
+        out.append(f'<text x="{x(share):.1f}" y="{top + height + 18}" '
+                   f'text-anchor="middle">{100 * share:.0f}</text>')
+    out.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">'
+               'weights removed, percent</text>')
+    for k, (label, ys) in enumerate(lines):
+        points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in
+                          zip((0, *SHARES), (100 * whole["accuracy"], *ys)))
+        row = top + 20 * k
+        out.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[k]}" '
+                   f'stroke-width="2"/><path d="M{left + width + 14} {row}h20" '
+                   f'stroke="{COLOURS[k]}" stroke-width="2"/><text x="{left + width + 40}" '
+                   f'y="{row + 4}">{label}</text>')
+    return "\n".join(out) + "\n</svg>\n"
 
 
 def cost_table(runs):
@@ -136,6 +194,9 @@ def main():
     parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
     runs = Runs(str(parser.parse_args().tenon))
     CACHE.parent.mkdir(parents=True, exist_ok=True)
+    train(runs.tenon)
+    whole = runs.prune(TRAINED, "-s", 0, "--eval-data", JPEG_TEST)["model"]
+    lines = curve(runs, whole)
     text = f"""# Pruning without training, measured
 
 Made by `bench/results_intrafusion.py` with {runs.version} on {platform.machine()}, seed 1. Accuracies in
@@ -154,9 +215,12 @@ Original test images (the first 1,000; the standard error of a percentage is abo
 {"".join(method_table(runs, net) + chr(10) for net in NETS)}
 ## The whole network, residual streams included
 
-resnet20, all groups, by share of weights removed (`--groups all --max-params`).
+{TRAINED} (`tenon train {TRAINED} {" ".join(map(str, RECIPE))}` on the CIFAR-10 JPEGs), all groups, by share of
+weights removed (`--groups all --max-params`), on 2,000 test JPEGs; "256 unlabelled" are training images.
 
-{whole_table(runs, "resnet20")}
+![accuracy against weights removed](intrafusion.svg)
+
+{curve_table(lines, whole)}
 ## What it saves
 
 `tenon prune NET -o OUT --sparsity 0.5`; one thread of a shared machine.
@@ -165,6 +229,7 @@ resnet20, all groups, by share of weights removed (`--groups all --max-params`).
     out = ROOT / "docs" / "results" / "intrafusion.md"
     out.parent.mkdir(exist_ok=True)
     out.write_text(text)
+    out.with_suffix(".svg").write_text(picture(lines, whole))
     print(f"wrote {out.relative_to(ROOT)}")
 
 

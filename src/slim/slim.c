@@ -71,29 +71,78 @@ static tn_status train(tn_model **model, const slimming *s, const tn_dataset *da
     return TN_OK;
 }
 
-/* Prunes *model step by step: after step i of k, i / k of the share asked for is gone.
- */
+/* "NAME=N,...": the widths that `share` of the neurons gone leaves of `whole`; in new
+ * memory, NULL where it leaves all. */
+static tn_status widths_after(char **out, const tn_model *whole, const slimming *s,
+                              double share, tn_error *err)
+{
+    tn_prune_options options = s->options->prune;
+    tn_prune_report report = {0};
+    tn_model *graph = NULL;
+    char *text = NULL;
+    options.sparsity = share;
+    options.method = TN_PRUNE_DELETE;
+    options.repair = TN_PRUNE_REPAIR_NONE;
+    options.compat = false;
+    tn_status status =
+        tn_prune(&graph, &report, whole, s->data, &options, s->observer, err);
+    for (size_t i = 0; i < report.group_count && status == TN_OK; i++) {
+        const tn_prune_group *group = &report.groups[i];
+        char *longer = tn__format("%s%s%s=%zu", text ? text : "", text ? "," : "",
+                                  group->name, group->left);
+        tn__free(text);
+        text = longer;
+        if (!text)
+            status = tn__fail_memory(err, strlen(group->name));
+    }
+    tn_model_free(graph);
+    tn_prune_report_release(&report);
+    if (status == TN_OK)
+        *out = text;
+    else
+        tn__free(text);
+    return status;
+}
+
+/* One step: *model to the widths `keep`, then trained. */
+static tn_status prune_step(tn_model **model, const char *keep, const slimming *s,
+                            size_t step, tn_error *err)
+{
+    const tn_slim_options *o = s->options;
+    tn_prune_options options = o->prune;
+    tn_model *made = NULL;
+    options.sparsity = 0;
+    options.allocate = TN_PRUNE_ALLOCATE_EVEN;
+    options.groups = "";
+    options.keep = keep;
+    tn_status status =
+        tn_prune(&made, NULL, *model, s->data, &options, s->observer, err);
+    if (status != TN_OK)
+        return status;
+    tn_model_free(*model);
+    *model = made;
+    return train(model, s, s->data, o->step_epochs, o->tune_rate, SEED_STEP + step,
+                 err);
+}
+
+/* Prunes *model step by step: after step i of k, i / k of the share asked for is gone
+ * of the neurons it had. */
 static tn_status prune_in_steps(tn_model **model, const slimming *s, tn_error *err)
 {
     const tn_slim_options *o = s->options;
-    tn_status status = TN_OK;
-    double gone = 0;
+    tn_model *whole = NULL;
+    tn_status status = tn_model_clone(&whole, *model, err);
     for (size_t i = 1; i <= o->steps && status == TN_OK; i++) {
-        tn_prune_options options = o->prune;
-        tn_model *made = NULL;
-        double wanted = o->prune.sparsity * (double)i / (double)o->steps;
-        options.sparsity = 1 - (1 - wanted) / (1 - gone);
-        gone = wanted;
+        double share = o->prune.sparsity * (double)i / (double)o->steps;
+        char *keep = NULL;
         tn__log(s->observer, 2, "step %zu of %zu: %.1f %% of the neurons gone", i,
-                o->steps, 100 * wanted);
-        status = tn_prune(&made, NULL, *model, s->data, &options, s->observer, err);
-        if (status != TN_OK)
-            break;
-        tn_model_free(*model);
-        *model = made;
-        status =
-            train(model, s, s->data, o->step_epochs, o->tune_rate, SEED_STEP + i, err);
+                o->steps, 100 * share);
+        status = widths_after(&keep, whole, s, share, err);
+        if (status == TN_OK)
+            status = prune_step(model, keep, s, i, err);
+        tn__free(keep);
     }
+    tn_model_free(whole);
     return status;
 }
 

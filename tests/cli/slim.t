@@ -7,7 +7,7 @@ $ tenon slim mlp:48-16-12-10 -q -o 3.onnx --data random:3x4x4,limit=256 -e 1 --p
 <s>, <s> with a machine for each of the 2 networks
 wrote 3.onnx
 $ tenon slim mlp:48-16-12-10 -q -o 4.onnx --data random:3x4x4,limit=256 -e 1 --parts 4 --order fuse-prune >out.txt; tenon inspect 4.onnx | grep parameters
-parameters  492
+parameters  506
 $ tenon slim a.onnx -q -o 5.onnx --data random:3x4x4,limit=256 --parts 2
 ! tenon slim: --parts wants the name of an architecture: networks of parts are trained here; see 'tenon help slim'
 ? 2
