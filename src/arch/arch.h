@@ -34,7 +34,8 @@ tn_status tn__arch_fill(tn_model *model, const tn__named_tensor *tensors, size_t
 
 /* Builds `arch` and fills it with a checkpoint. What the name leaves open the tensors
  * decide: biases, the kind of shortcut, input and classes (0: as they say), and for a
- * bare "mlp" the widths. TN_ERROR_ARGUMENT (name), _MISMATCH (tensors do not fit). */
+ * bare "mlp" the widths. The layers of an MLP may have other names where their order
+ * and shapes tell them. TN_ERROR_ARGUMENT (name), _MISMATCH (tensors do not fit). */
 tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
                         const tn__named_tensor *tensors, size_t count, const char *name,
                         tn_error *err) TN_MUST_USE;

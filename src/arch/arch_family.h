@@ -85,4 +85,12 @@ int64_t tn__arch_width(const tn__arch_spec *spec, int64_t base);
 tn_status tn__arch_settle(tn__arch_spec *spec, const int64_t input[3], int64_t classes,
                           tn_error *err) TN_MUST_USE;
 
+/* --- mlp_names.c --- */
+
+/* The tensors under the names of the built-in MLP, in new memory [count]; *out is NULL
+ * where they have those names already or are no MLP. */
+tn_status tn__mlp_names(tn__named_tensor **out, const tn__named_tensor *tensors,
+                        size_t count, tn_error *err) TN_MUST_USE;
+void tn__mlp_names_free(tn__named_tensor *tensors, size_t count); /* takes NULL */
+
 #endif

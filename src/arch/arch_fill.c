@@ -133,14 +133,20 @@ tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
 {
     tn__arch_spec spec;
     tn_model *model = NULL;
-    tn__names names = tn__names_of(tensors, count);
+    tn__named_tensor *renamed = NULL;
     tn_status status = tn__arch_parse(&spec, arch, err);
+    if (status == TN_OK && spec.family == &tn__family_mlp)
+        status = tn__mlp_names(&renamed, tensors, count, err);
     if (status)
         return status;
+    if (renamed)
+        tensors = renamed;
+    tn__names names = tn__names_of(tensors, count);
     spec.classes = classes;
     tn__arch_complete(&spec, &names);
     if ((status = tn__arch_build_spec(&model, &spec, 0, true, err)) == TN_OK)
         status = tn__arch_fill(model, tensors, count, name, err);
+    tn__mlp_names_free(renamed, count);
     if (status)
         tn_model_free(model);
     else

@@ -244,6 +244,32 @@ static void memory_can_run_out_anywhere(void **state)
     drop(tensors);
 }
 
+static void layers_of_an_mlp_are_told_by_shape_and_order(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"level1.1.weight", "level1.1.bias",
+                                        "level2.1.weight", "level2.1.bias"};
+    tn_model *model = build("mlp:12-8-3:bias", 0, 1), *loaded = NULL;
+    bag *b = pack(model, "");
+    assert_int_equal(b->count, TN__COUNT(names));
+    for (size_t i = 0; i < b->count; i++) {
+        bool bias = b->tensors[i].tensor.shape.rank == 1;
+        size_t layer = strstr(b->tensors[i].name, "fc2") != NULL;
+        tn__free(b->tensors[i].name);
+        b->tensors[i].name = tn__strdup(names[2 * layer + bias]);
+    }
+    assert_ok(tn__arch_load(&loaded, "mlp", 0, b->tensors, b->count, "x", err));
+    assert_same_parameters(model, loaded);
+    tn_model_free(loaded);
+    loaded = NULL;
+    b->tensors[0].name[0] = 'x'; /* no weight or no bias of that name any more */
+    assert_fails(
+        tn__arch_load(&loaded, "mlp:12-8-3", 0, b->tensors, b->count, "x", err),
+        TN_ERROR_MISMATCH, "fc1.weight");
+    drop(b);
+    tn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +280,7 @@ int main(void)
         cmocka_unit_test(public_names_are_interchangeable),
         cmocka_unit_test(halves_become_floats_and_counters_are_ignored),
         cmocka_unit_test(checkpoints_that_do_not_fit_are_refused),
+        cmocka_unit_test(layers_of_an_mlp_are_told_by_shape_and_order),
         cmocka_unit_test(memory_can_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
