@@ -3,12 +3,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 #include "files.h"
 #include "message.h"
 #include "score.h"
 #include "table.h"
+#include "tenon/assemble.h"
 #include "tenon/eval.h"
 
 struct compare_args {
@@ -16,6 +18,9 @@ struct compare_args {
     bool layers;
     size_t images;
     uint64_t seed;
+    bool cuts, pooled;
+    tn_cut_similarity similarity;
+    const char *picture;
 };
 
 static void init(void *user)
@@ -94,8 +99,70 @@ static tn_status compare_layers(struct layers *layers, tn_model *const *models,
     return status;
 }
 
+/* Every cut of one network against every cut of the other, where it was asked for. */
+static tn_status compare_cuts(tn_cut_matrix *matrix, tn_model *const *models,
+                              const tn_dataset *data, const struct compare_args *args,
+                              tn_error *err)
+{
+    if (!args->cuts && !args->picture)
+        return TN_OK;
+    tn_status status =
+        tn_compare_cuts(matrix, models[0], models[1], data, args->similarity,
+                        args->pooled, args->base.threads, err);
+    if (status == TN_OK && args->picture)
+        status = tn_cut_matrix_picture(args->picture, args->base.force, matrix, err);
+    return status;
+}
+
+static cJSON *names_json(char *const *names, size_t count)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+    return list;
+}
+
+static cJSON *matrix_json(const tn_cut_matrix *matrix)
+{
+    cJSON *json = cJSON_CreateObject(), *values = cJSON_CreateArray();
+    cJSON_AddItemToObject(json, "a", names_json(matrix->row_names, matrix->rows));
+    cJSON_AddItemToObject(json, "b", names_json(matrix->column_names, matrix->columns));
+    for (size_t i = 0; i < matrix->rows; i++)
+        cJSON_AddItemToArray(
+            values, cJSON_CreateDoubleArray(matrix->values + i * matrix->columns,
+                                            (int)matrix->columns));
+    cJSON_AddItemToObject(json, "similarity", values);
+    return json;
+}
+
+/* For each cut of the first network the one most like it in the second. */
+static void show_matrix(const tn_cut_matrix *matrix, const struct compare_args *args)
+{
+    struct cli_table table;
+    char text[CLI_NUMBER_TEXT];
+    cli_table_init(&table, 3, 2);
+    cli_table_add(&table, args->base.operands[0]);
+    cli_table_add(&table, "most like it");
+    cli_table_add(&table, "similarity");
+    for (size_t i = 0; i < matrix->rows; i++) {
+        const double *values = matrix->values + i * matrix->columns;
+        size_t best = 0;
+        for (size_t j = 1; j < matrix->columns; j++)
+            best = values[j] > values[best] ? j : best;
+        cli_table_add(&table, matrix->row_names[i]);
+        cli_table_add(&table, matrix->column_names[best]);
+        cli_table_add(&table, cli_text_fixed(text, values[best], 4));
+    }
+    putchar('\n');
+    cli_table_print(&table);
+    cli_table_release(&table);
+    if (args->picture)
+        printf("wrote %s\n", args->picture);
+}
+
 static int show_json(const tn_compare_report *report, struct layers *layers,
-                     const tn_dataset *data, const struct compare_args *args)
+                     const tn_cut_matrix *matrix, const tn_dataset *data,
+                     const struct compare_args *args)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "a", args->base.operands[0]);
@@ -107,15 +174,18 @@ static int show_json(const tn_compare_report *report, struct layers *layers,
     cJSON_AddNumberToObject(json, "agreement", report->agreement);
     cJSON_AddItemToObject(json, "layers", layers->json);
     layers->json = NULL;
+    if (matrix->values)
+        cJSON_AddItemToObject(json, "cuts", matrix_json(matrix));
     return cli_json_print(json);
 }
 
 static int show(const tn_compare_report *report, struct layers *layers,
-                const tn_dataset *data, const struct compare_args *args)
+                const tn_cut_matrix *matrix, const tn_dataset *data,
+                const struct compare_args *args)
 {
     char text[CLI_NUMBER_TEXT];
     if (args->base.json)
-        return show_json(report, layers, data, args);
+        return show_json(report, layers, matrix, data, args);
     printf("images              %zu of %s\n", report->images, tn_dataset_spec(data));
     printf("largest difference  %.3g, of outputs up to %.3g\n",
            report->largest_difference, report->largest_output);
@@ -125,6 +195,8 @@ static int show(const tn_compare_report *report, struct layers *layers,
         putchar('\n');
         cli_table_print(&layers->table);
     }
+    if (matrix->values)
+        show_matrix(matrix, args);
     return CLI_DONE;
 }
 
@@ -136,26 +208,43 @@ static int run(void *user)
     tn_dataset *data = NULL;
     tn_compare_report report;
     tn_eval_options options = TN_EVAL_OPTIONS_INIT;
+    tn_cut_matrix matrix = {0};
     struct layers layers = {.json = cJSON_CreateArray()};
     options.threads = args->base.threads;
     cli_table_init(&layers.table, 3, 2);
     cli_table_add(&layers.table, args->base.operands[0]);
     cli_table_add(&layers.table, args->base.operands[1]);
     cli_table_add(&layers.table, "CKA");
-    tn_status status = cli_models_load(models, &args->base, 2, &err);
+    static const char *const pictures[] = {".svg", NULL};
+    memset(models, 0, sizeof models);
+    tn_status status = TN_OK;
+    if (args->picture)
+        status = cli_output_check(&args->base, args->picture, pictures, &err);
+    if (status == TN_OK)
+        status = cli_models_load(models, &args->base, 2, &err);
     if (status == TN_OK)
         status = open_data(&data, models[0], args, &err);
     if (status == TN_OK)
         status = tn_compare(&report, models[0], models[1], data, &options, &err);
     if (status == TN_OK)
         status = compare_layers(&layers, models, data, args, &err);
-    int result = status == TN_OK ? show(&report, &layers, data, args) : cli_fail(&err);
+    if (status == TN_OK)
+        status = compare_cuts(&matrix, models, data, args, &err);
+    int result =
+        status == TN_OK ? show(&report, &layers, &matrix, data, args) : cli_fail(&err);
+    tn_cut_matrix_release(&matrix);
     cJSON_Delete(layers.json);
     cli_table_release(&layers.table);
     tn_dataset_free(data);
     cli_models_free(models, 2);
     return result;
 }
+
+static const struct cli_choice similarities[] = {
+    {"cka", TN_CUT_SIMILARITY_CKA},
+    {"rbf", TN_CUT_SIMILARITY_RBF},
+    {"regression", TN_CUT_SIMILARITY_REGRESSION},
+    {NULL, 0}};
 
 static const struct cli_option options[] = {
     {.name = "data",
@@ -168,6 +257,33 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .offset = offsetof(struct compare_args, layers),
      .help = "similarity layer by layer, on random images too"},
+    {.name = "cuts",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct compare_args, cuts),
+     .help =
+         "similarity of every place at which the first network can be cut with every "
+         "one of the second"},
+    {.name = "similarity",
+     .kind = CLI_CHOICE,
+     .offset = offsetof(struct compare_args, similarity),
+     .help =
+         "of cuts: CKA, linear or with a Gaussian kernel, or the variance that ridge "
+         "regression explains",
+     .choices = similarities},
+    {.name = "pooled",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct compare_args, pooled),
+     .help = "of their means over all positions, not of 4 x 4 grids"},
+    {.name = "picture",
+     .kind = CLI_FILE,
+     .offset = offsetof(struct compare_args, picture),
+     .value = "FILE.svg",
+     .help = "draw that matrix"},
+    {.name = "force",
+     .letter = 'f',
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct compare_args, base.force),
+     .help = "replace the picture where it is there already"},
     {.name = "images",
      .kind = CLI_SIZE,
      .offset = offsetof(struct compare_args, images),
