@@ -32,7 +32,7 @@ BUDGETS = [(280_000, 350_000, 44_000_000, 55_000_000),
            (520_000, 650_000, 77_600_000, 97_000_000)]
 COMMON = ("-k", "4", "--samples", "512", "--calibration", "256", "--candidates", "3")
 TUNE = TRAIN + ",limit=1024"
-CELLS = 5
+CELLS = 3
 SEEDS = (1, 2)
 PROXIES = ("stitched", "residual", "similarity", "naswot", "naswot_per_unit", "params", "macs")
 
