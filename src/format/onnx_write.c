@@ -385,7 +385,8 @@ static bool is_believable(const tn__value *value, const tn__shapes *own, size_t 
     if (!own->known || !own->known[v])
         return true;
     const tn__shape *shape = &own->shape[v];
-    bool fits = value->dtype == own->dtype[v] && value->rank == shape->rank;
+    bool fits = (value->dtype == TN_UNDEFINED || value->dtype == own->dtype[v]) &&
+                (!value->shaped || value->rank == shape->rank);
     for (int k = 0; k < value->rank && fits; k++)
         fits = value->dims[k] < 0 || value->dims[k] == shape->dims[k];
     return fits;
@@ -405,7 +406,8 @@ static tn_status put_value_infos(sink *s, const tn_model *model, const facts *f,
     tn_status status = TN_OK;
     for (size_t v = 0; v < model->value_count && !status; v++) {
         const tn__value *value = &model->values[v];
-        if (!bound[v] && !tn__value_is_parameter(value) && is_declared(value) &&
+        bool declared = value->dtype != TN_UNDEFINED || value->shaped;
+        if (!bound[v] && !tn__value_is_parameter(value) && declared &&
             is_believable(value, &f->own, v))
             status = put_value(s, GRAPH_VALUE_INFO, value, err);
     }
