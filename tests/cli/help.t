@@ -9,7 +9,6 @@ Commands:
   eval       accuracy, loss and calibration of models, and of their ensemble
   fuse       one network out of several, by optimal transport of their neurons
 <lines>
-  slim       a smaller network, with training
   train      trains a built-in architecture from random weights
   finetune   goes on training a model
   distill    trains a student on what one or more teachers say
