@@ -208,7 +208,9 @@ tn_status tn__evidence_activations(tn__evidence *out, bool *found,
                                    size_t parent, size_t group, tn_error *err)
 {
     const tn__parent *reference = &fusion->parents[fusion->reference];
-    const tn__group *a = &fusion->parents[parent].groups->list[group];
+    const tn__parent *from = &fusion->parents[parent];
+    const tn__group *a =
+        &from->groups->list[tn__map_origin(from->groups, from->maps, group)];
     const tn__group *b = &reference->groups->list[group];
     size_t *entries = NULL, count = 0, used = 0;
     tn__evidence made = {0};

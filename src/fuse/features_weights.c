@@ -79,7 +79,8 @@ tn_status tn__layer_rows(double **rows, size_t *width, const tn__rows_request *r
                          const tn__map *maps, tn_error *err)
 {
     const tn__parent *source = request->source, *target = request->target;
-    const tn__group *group = &source->groups->list[request->group];
+    const tn__group *group =
+        &source->groups->list[tn__map_origin(source->groups, maps, request->group)];
     const tn__group_entry *entry = &group->entries[request->entry];
     double *plain = NULL;
     size_t d = 0;

@@ -50,9 +50,9 @@ tn_status tn__fuse_notes_create(tn__fuse_notes *out, const tn__fusion *f, tn_err
 
 /* --- alignment --- */
 
-static tn_status find_evidence(tn__evidence *out, const tn__fusion *f,
-                               const tn__answers *answers, size_t parent, size_t group,
-                               const bool *solved, tn_error *err)
+tn_status tn__evidence_find(tn__evidence *out, const tn__fusion *f,
+                            const tn__answers *answers, size_t parent, size_t group,
+                            const bool *solved, tn_error *err)
 {
     bool found = false, both = f->options->support == TN_SUPPORT_BOTH;
     tn__evidence answered = {0};
@@ -78,15 +78,18 @@ static tn_status align_group(tn__fusion *f, tn_fuse_group *note,
 {
     tn__evidence evidence = {0};
     double *mu = NULL, *nu = NULL;
+    const tn__parent *from = &f->parents[parent];
+    size_t origin = tn__map_origin(from->groups, from->maps, group);
     if (!tn__group_shared(f, parent, group)) {
         note->model = parent;
         note->neurons = f->parents[parent].groups->list[group].neurons;
         note->target = f->parents[f->reference].groups->list[group].neurons;
         return tn__map_unshared(&f->parents[parent].maps[group], f, parent, group, err);
     }
-    tn_status status = find_evidence(&evidence, f, answers, parent, group, solved, err);
+    tn_status status =
+        tn__evidence_find(&evidence, f, answers, parent, group, solved, err);
     if (status == TN_OK)
-        status = tn__masses(&mu, f, parent, group, err);
+        status = tn__masses(&mu, f, parent, origin, err);
     if (status == TN_OK)
         status = tn__masses(&nu, f, f->reference, group, err);
     if (status == TN_OK) {
@@ -116,7 +119,9 @@ static tn_status align_parent(tn__fusion *f, tn_fuse_group *groups,
     bool *solved = tn__alloc(count, sizeof *solved);
     tn_status status = solved ? TN_OK : tn__fail_memory(err, count * sizeof *solved);
     for (size_t g = 0; g < count && status == TN_OK; g++) {
-        status = align_group(f, &groups[g], answers, parent, g, solved, err);
+        status = f->parents[parent].groups->list[g].kinds
+                     ? tn__align_blocks(&groups[g], f, answers, parent, g, solved, err)
+                     : align_group(f, &groups[g], answers, parent, g, solved, err);
         tn_progress progress = {.stage = "transport",
                                 .done = (double)(g + 1),
                                 .total = (double)count,

@@ -139,6 +139,20 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
                     const double *mu, const double *nu, const tn_fuse_options *options,
                     tn_error *err) TN_MUST_USE;
 
+/* --- blocks.c -----------------------------------------------------------------------
+ */
+
+/* Evidence of either kind: activations where they are watched, else weights. (fuse.c)
+ */
+tn_status tn__evidence_find(tn__evidence *out, const tn__fusion *fusion,
+                            const tn__answers *answers, size_t parent, size_t group,
+                            const bool *solved, tn_error *err) TN_MUST_USE;
+
+/* Solves a group of blocks: fills its map, a permutation, and the numbers of *note. */
+tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion,
+                           const tn__answers *answers, size_t parent, size_t group,
+                           const bool *solved, tn_error *err) TN_MUST_USE;
+
 /* --- average.c ----------------------------------------------------------------------
  */
 

@@ -23,23 +23,63 @@ static void release_maps(axis_maps *maps)
         tn__axis_map_release(&maps->map[a]);
 }
 
-/* Blocks of a grouped weight do not mix. */
-static tn_status check_blocks(const axis_maps *maps, int axis, const char *name,
-                              tn_error *err)
+/* Blocks of a grouped weight may change places but do not mix: from[k] [blocks] becomes
+ * the block that block k of the map's rows is made of. */
+static tn_status find_origins(uint32_t *from, const axis_maps *maps, int axis,
+                              const char *name, tn_error *err)
 {
     const tn__axis_map *map = &maps->map[axis];
-    if (!map->first || maps->blocks == 1)
-        return TN_OK;
     size_t rows = map->rows / maps->blocks, columns = map->columns / maps->blocks;
-    for (size_t j = 0; j < map->rows; j++)
-        for (size_t e = map->first[j]; e < map->first[j + 1]; e++)
-            if (j / rows != map->column[e] / columns)
+    for (size_t k = 0; k < maps->blocks; k++)
+        from[k] = map->first ? UINT32_MAX : (uint32_t)k;
+    for (size_t j = 0; map->first && j < map->rows; j++) {
+        for (size_t e = map->first[j]; e < map->first[j + 1]; e++) {
+            uint32_t origin = (uint32_t)(map->column[e] / columns);
+            if (from[j / rows] == UINT32_MAX)
+                from[j / rows] = origin;
+            if (from[j / rows] != origin)
                 return tn__fail(
                     err, TN_ERROR_MISMATCH,
                     "cannot carry '%s': index %zu of axis %d would come from "
                     "another group of the convolution",
                     name, j, axis);
+        }
+    }
     return TN_OK;
+}
+
+/* Rows and columns of a grouped weight must come from the same blocks. Columns are
+ * mapped first, while the rows are still where they were. */
+static tn_status match_blocks(axis_maps *maps, const char *name, bool rows,
+                              tn_error *err)
+{
+    size_t n = maps->blocks;
+    tn__axis_map *columns = &maps->map[maps->rank];
+    uint32_t *from = tn__alloc(n, 2 * sizeof *from);
+    uint32_t *slab = tn__alloc(n, sizeof *slab);
+    tn_status status = from && slab ? TN_OK : tn__fail_memory(err, n * sizeof *slab);
+    if (!status)
+        status = find_origins(from, maps, maps->rank, name, err);
+    if (!status && rows)
+        status = find_origins(from + n, maps, 0, name, err);
+    for (size_t k = 0; k < n && rows && !status; k++)
+        if (from[k] != from[n + k] && from[k] != UINT32_MAX &&
+            from[n + k] != UINT32_MAX)
+            status = tn__fail(err, TN_ERROR_MISMATCH,
+                              "cannot carry '%s': rows of block %zu come from block "
+                              "%u, its columns from block %u",
+                              name, k, from[n + k], from[k]);
+    for (size_t k = 0; k < n && !status; k++)
+        slab[k] = UINT32_MAX;
+    for (size_t k = 0; k < n && !status; k++)
+        if (from[k] != UINT32_MAX)
+            slab[from[k]] = (uint32_t)k;
+    tn__free(from);
+    if (status || !columns->first)
+        tn__free(slab);
+    else
+        columns->slab = slab;
+    return status;
 }
 
 /* Whether the group that is left alone lies on axis `rank` of the parameter, which then
@@ -70,11 +110,7 @@ static tn_status create_column_map(axis_maps *maps, const tn__transport *t, size
     maps->blocks = wanted;
     if (skips_columns(t, v, maps->rank))
         return TN_OK;
-    tn_status status =
-        tn__axis_map_create(&maps->map[maps->rank], t, v, maps->rank, err);
-    if (status)
-        return status;
-    return check_blocks(maps, maps->rank, t->target->values[v].name, err);
+    return tn__axis_map_create(&maps->map[maps->rank], t, v, maps->rank, err);
 }
 
 /* Axes other than `own` (-1: none), whose map the caller makes. */
@@ -93,9 +129,9 @@ static tn_status create_maps(axis_maps *out, const tn__transport *t, size_t v, i
         if (a == own || (a == 1 && maps.blocks > 1))
             continue;
         status = tn__axis_map_create(&maps.map[a], t, v, a, err);
-        if (!status && a == 0)
-            status = check_blocks(&maps, 0, to->name, err);
     }
+    if (!status && maps.blocks > 1 && !skips_columns(t, v, maps.rank))
+        status = match_blocks(&maps, to->name, own != 0, err);
     if (status)
         release_maps(&maps);
     else
@@ -279,7 +315,8 @@ tn_status tn__map_rows(double **rows, size_t *width, const tn_model *source,
 {
     tn__transport t = {source,   target, source_groups, target_groups,
                        value_of, maps,   .skip = group};
-    const tn__group *own = &source_groups->list[group];
+    const tn__group *own =
+        &source_groups->list[tn__map_origin(source_groups, maps, group)];
     const tn__group_entry *at = &own->entries[entry];
     const tn__tensor *parameter = &source->values[at->value].parameter;
     size_t v = find_target(&t, at->value);

@@ -105,6 +105,7 @@ typedef struct joint {
     const tn__meeting *meeting[2];
     size_t meetings;
     bool *covered[2]; /* [extent]: lies in some group */
+    bool *inner;      /* [extent of target]: lies in a group inside a block */
     uint32_t *row;    /* [extent of target]: the row that it becomes */
     size_t rows;
 } joint;
@@ -114,6 +115,15 @@ static const tn__group_entry *entry_of(const joint *j, int side, size_t k)
     const tn__groups *groups = side ? j->t->target_groups : j->t->source_groups;
     const tn__meeting *m = &j->meeting[side][k];
     return &groups->list[m->group].entries[m->entry];
+}
+
+/* The entry of the group that is left alone: in the block that has come to its place.
+ */
+static const tn__group_entry *lone_entry(const joint *j, size_t k)
+{
+    size_t origin =
+        tn__map_origin(j->t->source_groups, j->t->maps, j->meeting[0][k].group);
+    return &j->t->source_groups->list[origin].entries[j->meeting[0][k].entry];
 }
 
 static size_t neurons_of(const joint *j, int side, size_t k)
@@ -176,7 +186,8 @@ static tn_status find_sides(joint *j, tn_error *err)
         size_t g = j->meeting[0][k].group, h = j->meeting[1][k].group;
         if (g != h)
             return mismatch(j, "as the number of a group", g, h, err);
-        if (entry_of(j, 0, k)->repeats != entry_of(j, 1, k)->repeats)
+        if (entry_of(j, 0, k)->repeats != entry_of(j, 1, k)->repeats &&
+            !t->source_groups->list[g].kinds)
             return mismatch(j, "cells of each neuron", entry_of(j, 0, k)->repeats,
                             entry_of(j, 1, k)->repeats, err);
         tn_status status = check_map(j, k, err);
@@ -210,15 +221,21 @@ static void find_runs(joint *j)
     j->extent[1] /= j->run;
 }
 
+static bool is_inside(const joint *j, size_t k)
+{
+    return j->t->target_groups->list[j->meeting[1][k].group].blocks != TN__NONE;
+}
+
 /* Marks what is covered and numbers the rows: target's in order; where a group is left
  * alone, its own of source come first. */
 static tn_status number_rows(joint *j, tn_error *err)
 {
     bool *alone = tn__alloc(j->extent[1], sizeof *alone);
     j->row = tn__alloc(j->extent[1], sizeof *j->row);
+    j->inner = tn__alloc(j->extent[1], sizeof *j->inner);
     for (int side = 0; side < 2; side++) {
         j->covered[side] = tn__alloc(j->extent[side], sizeof(bool));
-        if (!alone || !j->row || !j->covered[side]) {
+        if (!alone || !j->row || !j->inner || !j->covered[side]) {
             tn__free(alone);
             return tn__fail_memory(err, j->extent[1] * sizeof *j->row);
         }
@@ -233,6 +250,8 @@ static tn_status number_rows(joint *j, tn_error *err)
                 j->covered[side][at] = true;
                 if (side == 1 && skip)
                     alone[at] = true;
+                if (side == 1 && is_inside(j, k))
+                    j->inner[at] = true;
             }
         }
     }
@@ -242,31 +261,90 @@ static tn_status number_rows(joint *j, tn_error *err)
     return TN_OK;
 }
 
+/* Blocks of other widths in source and target must lie in inner groups entirely. */
+static tn_status check_widths(const joint *j, tn_error *err)
+{
+    for (size_t k = 0; k < j->meetings; k++) {
+        const tn__group_entry *from = entry_of(j, 0, k), *to = entry_of(j, 1, k);
+        for (size_t i = 0; from->repeats != to->repeats && i < to->repeats; i++)
+            if (!j->inner[to->index[i]])
+                return mismatch(j, "cells of each block", from->repeats, to->repeats,
+                                err);
+    }
+    return TN_OK;
+}
+
 /* Calls add() for every entry of the joined matrix, row by row of each group. */
 typedef void add_entry(tn__axis_map *map, size_t row, size_t column, double weight);
 
+/* Row i of a map: *count entries from *first on; identity and selection have one. */
+typedef struct map_row {
+    size_t count;
+    const uint32_t *column; /* NULL: the column is `only` */
+    const double *weight;   /* NULL: all 1 */
+    uint32_t only;
+} map_row;
+
+static map_row row_of(const tn__map *m, size_t i, tn__role role)
+{
+    map_row row = {.count = 1, .only = m->select ? m->select[i] : (uint32_t)i};
+    if (m->first) {
+        row.count = m->first[i + 1] - m->first[i];
+        row.column = m->column + m->first[i];
+        row.weight = (role == TN__CONSUMER ? m->in : m->out) + m->first[i];
+    }
+    return row;
+}
+
+/* Rows of group k of the meetings that come from `from`, times `scale`. */
+static void visit_rows(const joint *j, size_t k, const tn__group_entry *from,
+                       double scale, tn__axis_map *map, add_entry *add)
+{
+    const tn__group_entry *to = entry_of(j, 1, k);
+    const tn__map *m = &j->t->maps[j->meeting[0][k].group];
+    size_t r = to->repeats / j->run, neurons = neurons_of(j, 1, k);
+    bool inside = is_inside(j, k);
+    for (size_t i = 0; i < neurons; i++) {
+        const map_row terms = row_of(m, i, to->role);
+        for (size_t p = 0; p < r; p++) {
+            size_t at = run_of(j, to, i, p);
+            if (j->inner[at] && !inside)
+                continue; /* the group inside the block sees to it */
+            for (size_t e = 0; e < terms.count; e++)
+                add(map, j->row[at],
+                    run_of(j, from, terms.column ? terms.column[e] : terms.only, p),
+                    scale * (terms.weight ? terms.weight[e] : 1));
+        }
+    }
+}
+
+/* First the block comes to its place, then its neurons are mapped. */
 static void visit_group(const joint *j, size_t k, tn__axis_map *map, add_entry *add)
 {
-    const tn__group_entry *from = entry_of(j, 0, k), *to = entry_of(j, 1, k);
-    size_t r = from->repeats / j->run, neurons = neurons_of(j, 1, k);
-    if (j->meeting[0][k].group == j->t->skip) {
-        for (size_t i = 0; i < neurons_of(j, 0, k) * r; i++)
+    const tn__groups *source = j->t->source_groups;
+    const tn__meeting *met = &j->meeting[0][k];
+    const tn__group *group = &source->list[met->group];
+    if (met->group == j->t->skip) {
+        const tn__group_entry *from = lone_entry(j, k);
+        size_t r = from->repeats / j->run;
+        for (size_t i = 0; i < group->neurons * r; i++)
             add(map, i, run_of(j, from, i / r, i % r), 1);
         return;
     }
-    const tn__map *m = &j->t->maps[j->meeting[0][k].group];
-    const double *weight = to->role == TN__CONSUMER ? m->in : m->out;
-    for (size_t i = 0; i < neurons; i++) {
-        for (size_t p = 0; p < r; p++) {
-            size_t row = j->row[run_of(j, to, i, p)];
-            if (!m->first) {
-                size_t chosen = m->select ? m->select[i] : i;
-                add(map, row, run_of(j, from, chosen, p), 1);
-                continue;
-            }
-            for (size_t e = m->first[i]; e < m->first[i + 1]; e++)
-                add(map, row, run_of(j, from, m->column[e], p), weight[e]);
-        }
+    if (group->blocks == TN__NONE) {
+        visit_rows(j, k, entry_of(j, 0, k), 1, map, add);
+        return;
+    }
+    if (group->blocks == j->t->skip)
+        return;
+    const tn__group *blocks = &source->list[group->blocks];
+    const map_row terms =
+        row_of(&j->t->maps[group->blocks], group->within, entry_of(j, 1, k)->role);
+    for (size_t e = 0; e < terms.count; e++) {
+        size_t block = terms.column ? terms.column[e] : terms.only;
+        size_t kin = blocks->inner[block * blocks->kinds + group->kind];
+        visit_rows(j, k, &source->list[kin].entries[met->entry],
+                   terms.weight ? terms.weight[e] : 1, map, add);
     }
 }
 
@@ -360,6 +438,7 @@ tn_status tn__axis_map_create(tn__axis_map *out, const tn__transport *t, size_t 
     }
     find_runs(&j);
     if ((status = number_rows(&j, err)) != TN_OK ||
+        (status = check_widths(&j, err)) != TN_OK ||
         (status = fill(&map, &j, err)) != TN_OK)
         goto done;
     classify(&map);
@@ -368,6 +447,7 @@ tn_status tn__axis_map_create(tn__axis_map *out, const tn__transport *t, size_t 
 done:
     tn__axis_map_release(&map);
     tn__free(j.row);
+    tn__free(j.inner);
     tn__free(j.covered[0]);
     tn__free(j.covered[1]);
     return status;
@@ -400,5 +480,6 @@ void tn__axis_map_release(tn__axis_map *map)
     tn__free(map->first);
     tn__free(map->column);
     tn__free(map->weight);
+    tn__free(map->slab);
     *map = (tn__axis_map){0};
 }

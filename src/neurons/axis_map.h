@@ -17,6 +17,8 @@ typedef struct tn__axis_map {
     uint32_t *column; /* [entries] */
     double *weight;   /* [entries] */
     bool gather;      /* every row is one entry of weight 1 */
+    uint32_t *slab;   /* [blocks], of axis `rank`: the block of rows that block k of the
+                         columns goes to, UINT32_MAX where it goes; NULL: to k */
 } tn__axis_map;
 
 /* Where a parameter meets a group. */
@@ -58,8 +60,8 @@ void tn__axis_map_release(tn__axis_map *map);
 
 /* tensor [outer, columns * run, inner] becomes [outer, rows * run, inner], a new
  * tensor. A map that mixes wants TN_F64. With blocks > 1 the map is that of axis
- * `rank`: block k of the rows of axis 0 is multiplied by block k of the map, along
- * axis 1. */
+ * `rank`: block k of the rows of axis 0 is multiplied by block slab[k] of the map,
+ * along axis 1. */
 tn_status tn__axis_map_apply(tn__tensor *tensor, const tn__axis_map *map, int axis,
                              size_t blocks, tn_error *err) TN_MUST_USE;
 

@@ -21,17 +21,22 @@ typedef struct product {
     size_t size; /* bytes of an element */
 } product;
 
-/* The block of the map that part o of the outer axis is multiplied by. */
-static size_t block_of(const product *p, size_t o)
+/* The block of columns of part o of the outer axis, and the block of the map's rows it
+ * is multiplied by; false where it is multiplied by none. */
+static bool find_block(size_t *columns, size_t *rows, const product *p, size_t o)
 {
-    return p->blocks > 1 ? o / (p->outer / p->blocks) : 0;
+    *columns = p->blocks > 1 ? o / (p->outer / p->blocks) : 0;
+    *rows = p->map->slab ? p->map->slab[*columns] : *columns;
+    return *rows != UINT32_MAX;
 }
 
 static void gather_words(uint32_t *out, const uint32_t *in, const product *p)
 {
     for (size_t o = 0; o < p->outer; o++) {
-        size_t k = block_of(p, o);
-        const uint32_t *column = p->map->column + k * p->rows;
+        size_t k, to;
+        if (!find_block(&k, &to, p, o))
+            continue;
+        const uint32_t *column = p->map->column + to * p->rows;
         const uint32_t *from = in + o * p->columns;
         for (size_t j = 0; j < p->rows; j++)
             out[o * p->rows + j] = from[column[j] - k * p->columns];
@@ -42,8 +47,10 @@ static void gather(unsigned char *out, const unsigned char *in, const product *p
 {
     size_t run = p->inner * p->size;
     for (size_t o = 0; o < p->outer; o++) {
-        size_t k = block_of(p, o);
-        const uint32_t *column = p->map->column + k * p->rows;
+        size_t k, to;
+        if (!find_block(&k, &to, p, o))
+            continue;
+        const uint32_t *column = p->map->column + to * p->rows;
         for (size_t j = 0; j < p->rows; j++)
             memcpy(out + (o * p->rows + j) * run,
                    in + (o * p->columns + column[j] - k * p->columns) * run, run);
@@ -55,10 +62,12 @@ static void multiply(double *out, const double *in, const product *p)
     const tn__axis_map *map = p->map;
     size_t inner = p->inner;
     for (size_t o = 0; o < p->outer; o++) {
-        size_t k = block_of(p, o);
+        size_t k, to;
+        if (!find_block(&k, &to, p, o))
+            continue;
         for (size_t j = 0; j < p->rows; j++) {
             double *y = out + (o * p->rows + j) * inner;
-            size_t row = k * p->rows + j;
+            size_t row = to * p->rows + j;
             for (size_t e = map->first[row]; e < map->first[row + 1]; e++) {
                 size_t i = map->column[e] - k * p->columns;
                 const double *x = in + (o * p->columns + i) * inner;

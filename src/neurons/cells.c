@@ -1,15 +1,16 @@
-/* cells.c - cells, their disjoint-set forest, and the listener of the coupling rules.
+/* cells.c - cells and their disjoint-set forest.
  *
  * Union by size with path halving (Tarjan and van Leeuwen, "Worst-case analysis of set
- * union algorithms", 1984) over 32-bit numbers. A rule that says nothing of an axis of
- * its output, or of an axis of a parameter it reads, gives no licence to permute that
- * axis: it is frozen as a position (kernel taps, pixels, time).
+ * union algorithms", 1984) over 32-bit numbers. A first walk over the rules tells which
+ * axes are positions and which are bundles (bundles.c); where there are bundles the
+ * cells are numbered anew and the rules heard again.
  */
 #include "neurons/cells.h"
 
+#include "neurons/bundles.h"
 #include "ops/operand.h"
 
-static const char *const POSITION = "position";
+const char *const tn__position = "position";
 
 uint32_t tn__cells_find(tn__cells *cells, uint32_t cell)
 {
@@ -21,7 +22,7 @@ uint32_t tn__cells_find(tn__cells *cells, uint32_t cell)
     return cell;
 }
 
-static void unite(tn__cells *cells, uint32_t a, uint32_t b)
+void tn__cells_unite(tn__cells *cells, uint32_t a, uint32_t b)
 {
     a = tn__cells_find(cells, a);
     b = tn__cells_find(cells, b);
@@ -38,7 +39,7 @@ static void unite(tn__cells *cells, uint32_t a, uint32_t b)
     cells->reason[a] = reason;
 }
 
-static void freeze_slot(tn__cells *cells, size_t slot, const char *reason)
+void tn__cells_freeze(tn__cells *cells, size_t slot, const char *reason)
 {
     for (uint32_t c = cells->first_cell[slot]; c < cells->first_cell[slot + 1]; c++) {
         uint32_t root = tn__cells_find(cells, c);
@@ -50,7 +51,7 @@ static void freeze_slot(tn__cells *cells, size_t slot, const char *reason)
 static void freeze_value(tn__cells *cells, size_t value, const char *reason)
 {
     for (size_t s = cells->first_slot[value]; s < cells->first_slot[value + 1]; s++)
-        freeze_slot(cells, s, reason);
+        tn__cells_freeze(cells, s, reason);
 }
 
 const char *tn__cells_reason(tn__cells *cells, uint32_t cell)
@@ -58,181 +59,20 @@ const char *tn__cells_reason(tn__cells *cells, uint32_t cell)
     return cells->reason[tn__cells_find(cells, cell)];
 }
 
+size_t tn__cells_extra(const tn__cells *cells, size_t value, int which)
+{
+    return cells->first_slot[value + 1] - TN__SLOT_EXTRA + (size_t)which;
+}
+
 bool tn__cells_blocked(const tn__cells *cells, size_t value)
 {
-    size_t end = cells->first_slot[value + 1];
-    return end > cells->first_slot[value] && cells->heard[end - 1] != 0;
-}
-
-/* --- what the rules say ----------------------------------------------------------- */
-
-typedef struct walker {
-    tn__coupling base; /* first: the rules hand it back */
-    tn__cells *cells;
-    const tn__site *site;
-    tn__tie_listener *listener;
-    void *user;
-} walker;
-
-/* The value that an operand of the node is, or TN__NONE. */
-static size_t operand_value(const tn__site *site, int operand)
-{
-    size_t k = operand < 0 ? (size_t)(-1 - operand) : (size_t)operand;
-    if (operand < 0)
-        return k < site->node->output_count ? site->node->outputs[k] : TN__NONE;
-    return k < site->node->input_count ? site->node->inputs[k] : TN__NONE;
-}
-
-/* The slot of an axis of an operand, or TN__NONE where there is none. */
-static size_t operand_slot(const walker *w, int operand, int axis)
-{
-    size_t value = operand_value(w->site, operand);
-    if (value == TN__NONE || axis < 0)
-        return TN__NONE;
-    size_t slot = w->cells->first_slot[value] + (size_t)axis;
-    return slot < w->cells->first_slot[value + 1] ? slot : TN__NONE;
-}
-
-static tn_status bad_rule(const walker *w, int operand, int axis, tn_error *err)
-{
-    char label[TN__LABEL_TEXT];
-    return tn__fail(
-        err, TN_ERROR_UNSUPPORTED,
-        "coupling rule of node '%s' names an index that axis %d of operand %d "
-        "does not have",
-        tn__node_label(w->site->model, w->site->node_index, label, sizeof label), axis,
-        operand);
-}
-
-static tn_status locate(tn__tie *tie, int side, walker *w, int operand, int axis,
-                        size_t index, tn_error *err)
-{
-    tn__cells *cells = w->cells;
-    size_t slot = operand_slot(w, operand, axis);
-    if (slot == TN__NONE ||
-        index >= (size_t)(cells->first_cell[slot + 1] - cells->first_cell[slot]))
-        return bad_rule(w, operand, axis, err);
-    cells->heard[slot] = (uint32_t)w->site->node_index + 1;
-    tie->operand[side] = operand;
-    tie->value[side] = operand_value(w->site, operand);
-    tie->slot[side] = slot;
-    tie->cell[side] = cells->first_cell[slot] + (uint32_t)index;
-    return TN_OK;
-}
-
-static tn_status hear_tie(tn__coupling *c, int a, int a_axis, size_t a_index, int b,
-                          int b_axis, size_t b_index, tn_error *err)
-{
-    walker *w = (walker *)c;
-    tn__tie tie = {.node = w->site->node_index};
-    tn_status status = locate(&tie, 0, w, a, a_axis, a_index, err);
-    if (!status)
-        status = locate(&tie, 1, w, b, b_axis, b_index, err);
-    if (!status)
-        w->listener(w->user, &tie);
-    return status;
-}
-
-static tn_status hear_freeze(tn__coupling *c, int operand, int axis, const char *reason,
-                             tn_error *err)
-{
-    walker *w = (walker *)c;
-    size_t slot = operand_slot(w, operand, axis);
-    if (slot == TN__NONE)
-        return bad_rule(w, operand, axis, err);
-    w->cells->heard[slot] = (uint32_t)w->site->node_index + 1;
-    freeze_slot(w->cells, slot, reason);
-    return TN_OK;
-}
-
-/* A tensor that is read in two roles keeps the stronger: a producer makes the neuron
- * whoever else reads it. */
-static void hear_role(tn__coupling *c, int operand, int axis, tn__role role)
-{
-    walker *w = (walker *)c;
-    size_t slot = operand_slot(w, operand, axis);
-    if (slot == TN__NONE || w->cells->role[slot] == TN__PRODUCER)
-        return;
-    if (role != TN__CARRIER)
-        w->cells->role[slot] = role;
-}
-
-/* --- the walk --------------------------------------------------------------------- */
-
-/* Freezes the axes of a value of which the node's rule said nothing. */
-static void freeze_silent(tn__cells *cells, size_t value, size_t node)
-{
-    size_t begin = cells->first_slot[value], end = cells->first_slot[value + 1];
-    for (size_t s = begin; s + 1 < end; s++)
-        if (cells->heard[s] != node + 1)
-            freeze_slot(cells, s, POSITION);
-}
-
-static bool all_fixed(const tn__cells *cells, const tn__node *node)
-{
-    for (size_t k = 0; k < node->output_count; k++)
-        if (node->outputs[k] != TN__NONE &&
-            cells->nature[node->outputs[k]] != TN__FIXED)
-            return false;
-    return true;
-}
-
-static tn_status walk_node(walker *w, tn_error *err)
-{
-    const tn__site *site = w->site;
-    const tn__node *node = site->node;
-    const tn__op *op = tn__op_find(node->domain, node->type);
-    if (!op || !op->couple) {
-        char label[TN__LABEL_TEXT];
-        return tn__fail(
-            err, TN_ERROR_UNSUPPORTED,
-            "cannot find the neurons at %s: the operator has no coupling rule",
-            tn__node_label(site->model, site->node_index, label, sizeof label));
-    }
-    tn_status status = op->couple(&w->base, site, err);
-    if (status) {
-        char label[TN__LABEL_TEXT];
-        return tn__fail_in(
-            err, status, "node '%s'",
-            tn__node_label(site->model, site->node_index, label, sizeof label));
-    }
-    for (size_t k = 0; k < node->output_count; k++)
-        if (node->outputs[k] != TN__NONE)
-            freeze_silent(w->cells, node->outputs[k], site->node_index);
-    for (size_t k = 0; k < node->input_count; k++) {
-        size_t v = node->inputs[k];
-        /* Of an activation silence may mean indifference (a sum over the axis); a
-         * parameter's axis that nobody explains must stay as it is. */
-        if (v != TN__NONE && w->cells->nature[v] != TN__ACTIVATION)
-            freeze_silent(w->cells, v, site->node_index);
-    }
-    return TN_OK;
-}
-
-tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
-                           const tn__shapes *shapes, tn__tie_listener *listener,
-                           void *user, tn_error *err)
-{
-    tn__site site;
-    tn__site_memory memory = {0};
-    walker w = {{hear_tie, hear_freeze, hear_role}, cells, &site, listener, user};
-    tn_status status = TN_OK;
-    for (size_t n = 0; n < model->node_count; n++) {
-        if (all_fixed(cells, &model->nodes[n]))
-            continue;
-        status = tn__site_fill(&site, &memory, model, shapes, n, err);
-        if (!status)
-            status = walk_node(&w, err);
-        if (status)
-            break;
-    }
-    tn__site_memory_release(&memory);
-    return status;
+    return cells->first_slot[value + 1] > cells->first_slot[value] &&
+           cells->heard[tn__cells_extra(cells, value, TN__SLOT_COLUMNS)] != 0;
 }
 
 static void unite_tie(void *user, const tn__tie *tie)
 {
-    unite(user, tie->cell[0], tie->cell[1]);
+    tn__cells_unite(user, tie->cell[0], tie->cell[1]);
 }
 
 /* A parameter that is turned or reshaped before it is read has the roles of what
@@ -267,10 +107,11 @@ static tn_status pass_roles(tn__cells *cells, const tn_model *model,
         computed = cells->nature[v] == TN__LEARNED &&
                    !tn__value_is_parameter(&model->values[v]);
     role_passing passing = {cells, computed};
+    const tn__listener listener = {.tie = pass_role, .user = &passing};
     tn_status status = TN_OK;
     while (passing.changed && !status) {
         passing.changed = false;
-        status = tn__cells_replay(cells, model, shapes, pass_role, &passing, err);
+        status = tn__cells_replay(cells, model, shapes, &listener, err);
     }
     return status;
 }
@@ -341,15 +182,26 @@ static tn_status too_many(const tn_model *model, size_t value, tn_error *err)
                     model->values[value].name, TN__CELLS_MAX);
 }
 
-/* Extent of axis `rank`: all input channels of a grouped convolution. */
+/* Extent of a slot of a value; false where it does not fit. */
 static bool extent_of(size_t *extent, const tn__cells *cells, const tn__shape *shape,
-                      size_t value, int axis)
+                      size_t value, int slot)
 {
+    size_t blocks = cells->blocks[value];
+    bool grouped = blocks > 1 && shape->rank >= 3;
     *extent = 0;
-    if (axis < shape->rank)
-        *extent = (size_t)shape->dims[axis];
-    else if (cells->blocks[value] > 1 && shape->rank >= 3)
-        return tn__mul(extent, cells->blocks[value], (size_t)shape->dims[1]);
+    if (slot < shape->rank)
+        *extent = (size_t)shape->dims[slot];
+    else if (slot == shape->rank + TN__SLOT_COLUMNS && grouped)
+        return tn__mul(extent, blocks, (size_t)shape->dims[1]);
+    else if (slot == shape->rank + TN__SLOT_BLOCKS && grouped)
+        *extent = blocks;
+    else if (slot == shape->rank + TN__SLOT_BUNDLE && cells->bundle[value]) {
+        *extent = 1;
+        for (int a = 0; a < shape->rank; a++)
+            if ((cells->bundle[value] >> a & 1) &&
+                !tn__mul(extent, *extent, (size_t)shape->dims[a]))
+                return false;
+    }
     return true;
 }
 
@@ -359,7 +211,7 @@ static tn_status number_cells(tn__cells *cells, const tn_model *model,
     size_t slots = 0, count = 0;
     for (size_t v = 0; v < model->value_count; v++) {
         cells->first_slot[v] = slots;
-        slots += shapes->known[v] ? (size_t)shapes->shape[v].rank + 1 : 0;
+        slots += shapes->known[v] ? (size_t)shapes->shape[v].rank + TN__SLOT_EXTRA : 0;
     }
     cells->first_slot[model->value_count] = cells->slot_count = slots;
     cells->first_cell = tn__alloc(slots + 1, sizeof *cells->first_cell);
@@ -368,7 +220,8 @@ static tn_status number_cells(tn__cells *cells, const tn_model *model,
     if (!cells->first_cell || !cells->role || !cells->heard)
         return tn__fail_memory(err, (slots + 1) * sizeof *cells->first_cell);
     for (size_t v = 0; v < model->value_count; v++) {
-        for (int a = 0; shapes->known[v] && a <= shapes->shape[v].rank; a++) {
+        int end = shapes->shape[v].rank + TN__SLOT_EXTRA;
+        for (int a = 0; shapes->known[v] && a < end; a++) {
             size_t extent;
             if (!extent_of(&extent, cells, &shapes->shape[v], v, a) ||
                 extent > TN__CELLS_MAX - count)
@@ -406,59 +259,94 @@ static void freeze_rest(tn__cells *cells, const tn_model *model,
                          tn__value_is_parameter(&model->values[v]);
         if (cells->nature[v] == TN__FIXED && shapes->constant[v].dtype == TN_UNDEFINED)
             freeze_value(cells, v, "constant of unknown content");
-        for (size_t s = begin; s < end; s++)
+        for (size_t s = begin; s + TN__SLOT_EXTRA - 1 < end; s++)
             if (cells->nature[v] != TN__ACTIVATION && !cells->heard[s])
-                freeze_slot(cells, s, POSITION);
+                tn__cells_freeze(cells, s, tn__position);
         if (begin < end && !parameter)
-            freeze_slot(cells, end - 1, "columns of a computed weight");
+            tn__cells_freeze(cells, tn__cells_extra(cells, v, TN__SLOT_COLUMNS),
+                             "columns of a computed weight");
     }
     for (size_t k = 0; k < model->output_count; k++)
         freeze_value(cells, model->outputs[k], "graph output");
 }
 
-tn_status tn__cells_create(tn__cells *out, const tn_model *model,
-                           const tn__shapes *shapes, tn_error *err)
+/* The slots that number_cells() and create_forest() make. */
+static void release_numbers(tn__cells *cells)
 {
-    size_t values = model->value_count;
-    tn__cells cells = {.value_count = values};
-    tn_status status = TN_OK;
-    cells.first_slot = tn__alloc(values + 1, sizeof *cells.first_slot);
-    cells.nature = tn__alloc(values, sizeof *cells.nature);
-    cells.blocks = tn__alloc(values, sizeof *cells.blocks);
-    if (!cells.first_slot || !cells.nature || !cells.blocks) {
-        status = tn__fail_memory(err, (values + 1) * sizeof *cells.first_slot);
-        goto done;
-    }
-    find_nature(&cells, model, shapes);
-    if ((status = find_blocks(&cells, model, err)) != TN_OK ||
-        (status = number_cells(&cells, model, shapes, err)) != TN_OK ||
-        (status = create_forest(&cells, err)) != TN_OK)
-        goto done;
-    for (size_t k = 0; k < model->input_count; k++)
-        freeze_value(&cells, model->inputs[k], "graph input");
-    status = tn__cells_replay(&cells, model, shapes, unite_tie, &cells, err);
-    if (status)
-        goto done;
-    freeze_rest(&cells, model, shapes);
-    if ((status = pass_roles(&cells, model, shapes, err)) != TN_OK)
-        goto done;
-    *out = cells;
-    cells = (tn__cells){0};
-done:
-    tn__cells_release(&cells);
-    return status;
-}
-
-void tn__cells_release(tn__cells *cells)
-{
-    tn__free(cells->first_slot);
     tn__free(cells->first_cell);
     tn__free(cells->parent);
     tn__free(cells->size);
     tn__free((void *)cells->reason);
     tn__free(cells->role);
     tn__free(cells->heard);
+    cells->first_cell = cells->parent = cells->size = cells->heard = NULL;
+    cells->reason = NULL;
+    cells->role = NULL;
+}
+
+/* Numbers the cells and hears the rules once. */
+static tn_status hear_all(tn__cells *cells, const tn_model *model,
+                          const tn__shapes *shapes, tn__survey *survey, tn_error *err)
+{
+    const tn__listener listener = {
+        .tie = unite_tie, .user = cells, .survey = survey, .inside = survey == NULL};
+    tn_status status;
+    if ((status = number_cells(cells, model, shapes, err)) != TN_OK ||
+        (status = create_forest(cells, err)) != TN_OK)
+        return status;
+    for (size_t k = 0; k < model->input_count; k++)
+        freeze_value(cells, model->inputs[k], "graph input");
+    status = tn__cells_replay(cells, model, shapes, &listener, err);
+    if (!status)
+        freeze_rest(cells, model, shapes);
+    return status;
+}
+
+static tn_status create_arrays(tn__cells *cells, size_t values, tn_error *err)
+{
+    cells->value_count = values;
+    cells->first_slot = tn__alloc(values + 1, sizeof *cells->first_slot);
+    cells->nature = tn__alloc(values, sizeof *cells->nature);
+    cells->blocks = tn__alloc(values, sizeof *cells->blocks);
+    cells->bundle = tn__alloc(values, sizeof *cells->bundle);
+    if (!cells->first_slot || !cells->nature || !cells->blocks || !cells->bundle)
+        return tn__fail_memory(err, (values + 1) * sizeof *cells->first_slot);
+    return TN_OK;
+}
+
+tn_status tn__cells_create(tn__cells *out, const tn_model *model,
+                           const tn__shapes *shapes, tn_error *err)
+{
+    tn__cells cells = {0};
+    tn__survey survey = {0};
+    tn_status status = create_arrays(&cells, model->value_count, err);
+    if (status)
+        goto done;
+    find_nature(&cells, model, shapes);
+    if ((status = find_blocks(&cells, model, err)) != TN_OK ||
+        (status = hear_all(&cells, model, shapes, &survey, err)) != TN_OK ||
+        (status = tn__bundles_find(&cells, &survey, shapes, err)) != TN_OK)
+        goto done;
+    release_numbers(&cells);
+    if ((status = hear_all(&cells, model, shapes, NULL, err)) != TN_OK ||
+        (status = pass_roles(&cells, model, shapes, err)) != TN_OK)
+        goto done;
+    *out = cells;
+    cells = (tn__cells){0};
+done:
+    tn__survey_release(&survey);
+    tn__cells_release(&cells);
+    return status;
+}
+
+void tn__cells_release(tn__cells *cells)
+{
+    release_numbers(cells);
+    tn__free(cells->first_slot);
     tn__free(cells->nature);
     tn__free(cells->blocks);
+    tn__free(cells->bundle);
+    tn__free(cells->still);
+    tn__free(cells->inside);
     *cells = (tn__cells){0};
 }

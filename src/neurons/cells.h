@@ -21,9 +21,19 @@ typedef enum tn__nature {
     TN__FIXED       /* from neither: masks, tables, shapes */
 } tn__nature;
 
-/* Slot: an axis of a value. A value of rank r has r + 1 slots, the last of which is
- * axis `rank` of op.h and empty unless the value is the weight of a grouped
- * convolution. */
+/* Slot: what a neuron may lie on. A value of rank r has r + 3: its axes; axis `rank` of
+ * op.h, empty unless the value is the weight of a grouped convolution; its bundle, the
+ * axes that are indexed together (heads and what is inside them), one cell for each
+ * combination of their indices, row-major; and the blocks of a grouped weight. */
+enum { TN__SLOT_COLUMNS, TN__SLOT_BUNDLE, TN__SLOT_BLOCKS, TN__SLOT_EXTRA };
+
+/* Cell i of `slot` lies in cell i / divide % modulo of `outer`: whatever moves the one
+ * must move the other likewise. */
+typedef struct tn__inside {
+    size_t slot, outer;
+    uint32_t divide, modulo;
+} tn__inside;
+
 typedef struct tn__cells {
     size_t value_count, slot_count, count;
     size_t *first_slot;   /* [values + 1] */
@@ -34,7 +44,11 @@ typedef struct tn__cells {
     tn__role *role;       /* [slots] */
     uint32_t *heard;      /* [slots]: 1 + the last node whose rule spoke of the slot */
     tn__nature *nature;   /* [values] */
-    size_t *blocks; /* [values]: groups of the convolution that reads it; else 1 */
+    size_t *blocks;   /* [values]: groups of the convolution that reads it; else 1 */
+    uint32_t *bundle; /* [values]: bit k: axis k is in its bundle; two bits or none */
+    bool *still;      /* [slots]: an axis of positions: all of it is frozen */
+    tn__inside *inside;
+    size_t inside_count, inside_capacity;
 } tn__cells;
 
 /* One call of a rule's tie, seen from outside. */
@@ -47,6 +61,14 @@ typedef struct tn__tie {
 } tn__tie;
 typedef void tn__tie_listener(void *user, const tn__tie *tie);
 
+/* What a walk over the rules does with what it hears; any may be NULL. */
+typedef struct tn__listener {
+    tn__tie_listener *tie;
+    void *user;
+    struct tn__survey *survey; /* fills it; bundles are not known then */
+    bool inside;               /* notes what lies in what */
+} tn__listener;
+
 /* Numbers the cells and unites what the rules tie. TN_ERROR_UNSUPPORTED where a node
  * has no rule. Release also after failure of nothing but this: on failure *out is
  * empty. */
@@ -54,18 +76,24 @@ tn_status tn__cells_create(tn__cells *out, const tn_model *model,
                            const tn__shapes *shapes, tn_error *err) TN_MUST_USE;
 void tn__cells_release(tn__cells *cells);
 
-/* Has the rules say everything once more, to `listener`. */
+/* Has the rules say everything once more. */
 tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
-                           const tn__shapes *shapes, tn__tie_listener *listener,
-                           void *user, tn_error *err) TN_MUST_USE;
+                           const tn__shapes *shapes, const tn__listener *listener,
+                           tn_error *err) TN_MUST_USE;
 
 /* The root of a cell's class. */
 uint32_t tn__cells_find(tn__cells *cells, uint32_t cell);
+void tn__cells_unite(tn__cells *cells, uint32_t a, uint32_t b);
 /* Why a cell may not move, or NULL. */
 const char *tn__cells_reason(tn__cells *cells, uint32_t cell);
+void tn__cells_freeze(tn__cells *cells, size_t slot, const char *reason);
+/* A slot beside the axes of a value that has a shape. */
+size_t tn__cells_extra(const tn__cells *cells, size_t value, int which);
 
 /* Whether the rules spoke of axis `rank` of a value: blocks of its rows then read
  * different neurons. */
 bool tn__cells_blocked(const tn__cells *cells, size_t value);
+
+extern const char *const tn__position; /* the reason of axes that are no neurons */
 
 #endif

@@ -27,7 +27,7 @@ typedef struct trial {
     double scale;    /* largest |expected| */
     tn__map *maps;   /* [groups] */
     double started;
-    size_t done;
+    size_t done, trials;
 } trial;
 
 static tn_status infer(float *out, const trial *t, const tn_model *model, tn_error *err)
@@ -121,25 +121,39 @@ static tn_status tell(trial *t, const char *stage, tn_error *err)
 {
     tn_progress progress = {.stage = stage, .unit = "permutations"};
     progress.done = (double)++t->done;
-    progress.total = (double)((t->groups->count + 1) * t->options.rounds);
+    progress.total = (double)((t->trials + 1) * t->options.rounds);
     progress.loss = progress.accuracy = (double)NAN;
     progress.seconds = tn__seconds() - t->started;
     return tn__report(t->observer, &progress, err);
 }
 
-/* Permutes groups first .. last - 1 together, `rounds` times; *largest is the worst. */
-static tn_status try_groups(double *largest, trial *t, size_t first, size_t last,
-                            const char *stage, tn_error *err)
+/* Whether group g is tried with `only`: the groups inside blocks are tried with those
+ * of the other blocks that correspond to them. TN__NONE: all are tried. */
+static bool is_tried(const trial *t, size_t only, size_t g)
+{
+    const tn__group *a = &t->groups->list[g];
+    if (only == TN__NONE || only == g)
+        return true;
+    const tn__group *b = &t->groups->list[only];
+    return a->blocks != TN__NONE && a->blocks == b->blocks && a->kind == b->kind;
+}
+
+/* Permutes the groups that are tried with `only` together, `rounds` times; *largest is
+ * the worst. */
+static tn_status try_groups(double *largest, trial *t, size_t only, const char *stage,
+                            tn_error *err)
 {
     tn_status status = TN_OK;
+    size_t count = t->groups->count;
     *largest = 0;
     for (size_t r = 0; r < t->options.rounds && !status; r++) {
         double difference = 0;
-        for (size_t g = first; g < last && !status; g++)
-            status = draw_map(&t->maps[g], t->groups, g, t->options.seed, r, err);
+        for (size_t g = 0; g < count && !status; g++)
+            if (is_tried(t, only, g))
+                status = draw_map(&t->maps[g], t->groups, g, t->options.seed, r, err);
         if (!status)
             status = measure(&difference, t, err);
-        for (size_t g = first; g < last; g++)
+        for (size_t g = 0; g < count; g++)
             tn__map_release(&t->maps[g]);
         *largest = fmax(*largest, difference);
         if (!status)
@@ -154,9 +168,14 @@ static tn_status try_all(tn_check_report *report, trial *t, tn_error *err)
     double tolerance = t->options.tolerance, largest;
     tn_status status;
     report->groups = count;
+    for (size_t g = 0; g < count; g++)
+        t->trials +=
+            t->groups->list[g].blocks == TN__NONE || t->groups->list[g].within == 0;
     for (size_t g = 0; g < count; g++) {
         const char *name = t->groups->list[g].name;
-        if ((status = try_groups(&largest, t, g, g + 1, name, err)) != TN_OK)
+        if (t->groups->list[g].blocks != TN__NONE && t->groups->list[g].within > 0)
+            continue; /* was tried with that of the first block */
+        if ((status = try_groups(&largest, t, g, name, err)) != TN_OK)
             return status;
         report->largest = fmax(report->largest, largest);
         if (largest <= tolerance)
@@ -165,7 +184,7 @@ static tn_status try_all(tn_check_report *report, trial *t, tn_error *err)
         tn__log(t->observer, 0, "group '%s': the outputs move by %.3g, tolerance %.3g",
                 name, largest, tolerance);
     }
-    if ((status = try_groups(&largest, t, 0, count, "all groups", err)) != TN_OK)
+    if ((status = try_groups(&largest, t, TN__NONE, "all groups", err)) != TN_OK)
         return status;
     report->largest = fmax(report->largest, largest);
     if (largest > tolerance && !report->failed)

@@ -1,7 +1,8 @@
 /* groups.c - from classes of cells to groups of neurons.
  *
- * Classes that are not frozen and touch a parameter are sorted by signature; two or
- * more of one signature are a group. Order and names follow the node that first makes
+ * Classes that are not frozen and touch a parameter are sorted by block and signature;
+ * two or more of one signature in one block are a group. A block counts with all that
+ * lies in it. Order and names follow the node that first makes
  * the neurons, so that graphs of the same structure and other widths have the same
  * groups in the same order.
  */
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "neurons/cells.h"
+#include "neurons/bundles.h"
 #include "neurons/signature.h"
+
+#define NO_BLOCK UINT32_MAX
 
 /* Where a value is first read: by which node and as which input. */
 typedef struct first_use {
@@ -25,7 +28,9 @@ typedef struct builder {
     tn__classes classes;
     size_t *slot_value;  /* [slots] */
     first_use *use;      /* [values]; node TN__NONE where nobody reads it */
-    uint32_t *candidate; /* classes, by signature */
+    size_t *first_inner; /* [classes + 1]: of the classes in a block, */
+    uint32_t *inner;     /* by signature and number */
+    uint32_t *candidate; /* classes, by block and signature */
     size_t candidate_count;
     bool *grouped; /* [classes] */
     tn__groups groups;
@@ -65,10 +70,22 @@ static tn_status index_model(builder *b, tn_error *err)
     return TN_OK;
 }
 
+static bool is_blocks(const builder *b, size_t slot)
+{
+    size_t value = b->slot_value[slot];
+    return slot == tn__cells_extra(&b->cells, value, TN__SLOT_BLOCKS);
+}
+
+/* Whether a class, or what lies in it, has cells on a parameter. */
 static bool touches_parameter(const builder *b, size_t class)
 {
-    for (size_t i = b->classes.first[class]; i < b->classes.first[class + 1]; i++)
-        if (is_learned_parameter(b, b->slot_value[b->classes.slot[b->classes.cell[i]]]))
+    for (size_t i = b->classes.first[class]; i < b->classes.first[class + 1]; i++) {
+        size_t slot = b->classes.slot[b->classes.cell[i]];
+        if (is_learned_parameter(b, b->slot_value[slot]) && !is_blocks(b, slot))
+            return true;
+    }
+    for (size_t i = b->first_inner[class]; i < b->first_inner[class + 1]; i++)
+        if (touches_parameter(b, b->inner[i]))
             return true;
     return false;
 }
@@ -77,12 +94,43 @@ static int compare_candidates(const void *x, const void *y, void *user)
 {
     const tn__classes *classes = user;
     uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    if (classes->block[a] != classes->block[b])
+        return classes->block[a] < classes->block[b] ? -1 : 1;
     int order = tn__signature_compare(&classes->signature[a], &classes->signature[b]);
     return order ? order : (a > b) - (a < b);
 }
 
-static void collect_candidates(builder *b)
+/* Lists what lies in each block, and adds it to the signature of the block. */
+static tn_status list_inner(builder *b, tn_error *err)
 {
+    size_t count = b->classes.count, inside = 0;
+    for (size_t k = 0; k < count; k++)
+        inside += b->classes.block[k] != NO_BLOCK;
+    b->first_inner = tn__alloc(count + 1, sizeof *b->first_inner);
+    b->inner = tn__alloc(inside, sizeof *b->inner);
+    if (!b->first_inner || !b->inner)
+        return tn__fail_memory(err, (count + 1) * sizeof *b->first_inner);
+    for (size_t k = 0, n = 0; k < count && inside; k++)
+        if (b->classes.block[k] != NO_BLOCK)
+            b->inner[n++] = (uint32_t)k;
+    qsort_r(b->inner, inside, sizeof *b->inner, compare_candidates, &b->classes);
+    for (size_t i = 0; i < inside; i++)
+        b->first_inner[b->classes.block[b->inner[i]] + 1]++;
+    for (size_t k = 0; k < count; k++)
+        b->first_inner[k + 1] += b->first_inner[k];
+    for (size_t i = 0; i < inside; i++) {
+        uint32_t block = b->classes.block[b->inner[i]];
+        tn__signature_nest(&b->classes.signature[block],
+                           &b->classes.signature[b->inner[i]]);
+    }
+    return TN_OK;
+}
+
+static tn_status collect_candidates(builder *b, tn_error *err)
+{
+    tn_status status = list_inner(b, err);
+    if (status)
+        return status;
     for (size_t k = 0; k < b->classes.count; k++) {
         uint32_t cell = b->classes.cell[b->classes.first[k]];
         if (!tn__cells_reason(&b->cells, cell) && touches_parameter(b, k))
@@ -90,6 +138,7 @@ static void collect_candidates(builder *b)
     }
     qsort_r(b->candidate, b->candidate_count, sizeof *b->candidate, compare_candidates,
             &b->classes);
+    return TN_OK;
 }
 
 /* --- one group -------------------------------------------------------------------- */
@@ -100,57 +149,170 @@ static void release_group(tn__group *group)
         tn__free(group->entries[e].index);
     tn__free(group->entries);
     tn__free(group->name);
+    tn__free(group->inner);
+    tn__free(group->class);
     *group = (tn__group){0};
 }
 
-/* Index of the class's cells on the entry's slot, which begin at its i-th cell. */
-static tn_status fill_entry(tn__group_entry *entry, const builder *b,
-                            const uint32_t *members, size_t neurons, size_t i,
-                            size_t repeats, tn_error *err)
+/* A cell of a neuron: those of one slot follow one another, in the same order in every
+ * neuron of the group. */
+typedef struct part {
+    uint32_t slot, child, place, cell;
+} part;
+
+static int compare_parts(const void *x, const void *y)
+{
+    const part *a = x, *b = y;
+    if (a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    if (a->child != b->child)
+        return a->child < b->child ? -1 : 1;
+    return (a->place > b->place) - (a->place < b->place);
+}
+
+static size_t add_parts(part *parts, const builder *b, size_t class, uint32_t child)
 {
     const tn__classes *classes = &b->classes;
-    size_t slot = classes->slot[classes->cell[classes->first[members[0]] + i]];
-    size_t value = b->slot_value[slot], count;
-    *entry = (tn__group_entry){.value = value,
-                               .axis = (int)(slot - b->cells.first_slot[value]),
-                               .role = b->cells.role[slot],
-                               .repeats = repeats};
-    if (!tn__mul(&count, neurons, repeats))
-        return tn__fail_memory(err, SIZE_MAX);
-    entry->index = tn__alloc(count, sizeof *entry->index);
-    if (!entry->index)
-        return tn__fail_memory(err, count * sizeof *entry->index);
-    for (size_t k = 0; k < neurons; k++)
-        for (size_t p = 0; p < repeats; p++)
-            entry->index[k * repeats + p] =
-                classes->cell[classes->first[members[k]] + i + p] -
-                b->cells.first_cell[slot];
+    size_t n = 0;
+    for (size_t i = classes->first[class]; i < classes->first[class + 1]; i++) {
+        uint32_t c = classes->cell[i];
+        if (!is_blocks(b, classes->slot[c]))
+            parts[n++] = (part){classes->slot[c], child, classes->place[c], c};
+    }
+    return n;
+}
+
+/* The cells of a class and of all that lies in it. */
+static tn_status list_parts(part **out, size_t *count, const builder *b, size_t class,
+                            tn_error *err)
+{
+    const tn__classes *classes = &b->classes;
+    size_t first = b->first_inner[class], last = b->first_inner[class + 1];
+    size_t room = classes->first[class + 1] - classes->first[class];
+    for (size_t i = first; i < last; i++)
+        room += classes->first[b->inner[i] + 1] - classes->first[b->inner[i]];
+    part *parts = tn__alloc(room, sizeof *parts);
+    if (!parts)
+        return tn__fail_memory(err, room * sizeof *parts);
+    size_t n = add_parts(parts, b, class, 0);
+    for (size_t i = first; i < last; i++)
+        n += add_parts(parts + n, b, b->inner[i], (uint32_t)(i - first + 1));
+    qsort(parts, n, sizeof *parts, compare_parts);
+    *out = parts;
+    *count = n;
     return TN_OK;
 }
 
-static tn_status fill_group(tn__group *group, const builder *b, const uint32_t *members,
-                            size_t neurons, tn_error *err)
+/* Makes the entries from the parts of the first neuron. */
+static tn_status open_entries(tn__group *group, const builder *b, const part *parts,
+                              size_t count, tn_error *err)
 {
-    const tn__classes *classes = &b->classes;
-    const uint32_t *cell = &classes->cell[classes->first[members[0]]];
-    size_t count = classes->first[members[0] + 1] - classes->first[members[0]];
-    size_t entries = 0, next = 0;
+    size_t entries = 0, next;
     for (size_t i = 0; i < count; i++)
-        entries += classes->place[cell[i]] == 0;
-    group->neurons = neurons;
+        entries += i == 0 || parts[i].slot != parts[i - 1].slot;
     group->entries = tn__alloc(entries, sizeof *group->entries);
     if (!group->entries)
         return tn__fail_memory(err, entries * sizeof *group->entries);
     for (size_t i = 0; i < count; i = next) {
         next = i + 1;
-        while (next < count && classes->place[cell[next]] != 0)
+        while (next < count && parts[next].slot == parts[i].slot)
             next++;
-        tn_status status = fill_entry(&group->entries[group->entry_count++], b, members,
-                                      neurons, i, next - i, err);
-        if (status)
-            return status;
+        tn__group_entry *entry = &group->entries[group->entry_count++];
+        size_t value = b->slot_value[parts[i].slot], room;
+        *entry =
+            (tn__group_entry){.value = value,
+                              .axis = (int)(parts[i].slot - b->cells.first_slot[value]),
+                              .role = b->cells.role[parts[i].slot],
+                              .repeats = next - i};
+        if (!tn__mul(&room, group->neurons, entry->repeats))
+            return tn__fail_memory(err, SIZE_MAX);
+        entry->index = tn__alloc(room, sizeof *entry->index);
+        if (!entry->index)
+            return tn__fail_memory(err, room * sizeof *entry->index);
     }
     return TN_OK;
+}
+
+/* Neuron k's cells; false where they do not lie as those of the first do. */
+static bool fill_neuron(tn__group *group, const builder *b, size_t k, const part *parts,
+                        size_t count)
+{
+    size_t i = 0;
+    for (size_t e = 0; e < group->entry_count; e++) {
+        tn__group_entry *entry = &group->entries[e];
+        size_t slot = b->cells.first_slot[entry->value] + (size_t)entry->axis;
+        for (size_t p = 0; p < entry->repeats; p++, i++) {
+            if (i == count || parts[i].slot != slot)
+                return false;
+            entry->index[k * entry->repeats + p] =
+                parts[i].cell - b->cells.first_cell[slot];
+        }
+    }
+    return i == count;
+}
+
+typedef struct by_index {
+    uint32_t index, neuron;
+} by_index;
+
+static int compare_index(const void *x, const void *y)
+{
+    const by_index *a = x, *b = y;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+/* Puts the cells of the first neuron in ascending order, those of the others in the
+ * same. */
+static tn_status sort_cells(tn__group_entry *entry, size_t neurons, tn_error *err)
+{
+    size_t r = entry->repeats;
+    if (r == 1)
+        return TN_OK;
+    by_index *order = tn__alloc(r, sizeof *order);
+    uint32_t *sorted = tn__alloc(neurons * r, sizeof *sorted);
+    if (!order || !sorted) {
+        tn__free(order);
+        tn__free(sorted);
+        return tn__fail_memory(err, neurons * r * sizeof *sorted);
+    }
+    for (size_t p = 0; p < r; p++)
+        order[p] = (by_index){entry->index[p], (uint32_t)p};
+    qsort(order, r, sizeof *order, compare_index);
+    for (size_t k = 0; k < neurons; k++)
+        for (size_t p = 0; p < r; p++)
+            sorted[k * r + p] = entry->index[k * r + order[p].neuron];
+    tn__free(order);
+    tn__free(entry->index);
+    entry->index = sorted;
+    return TN_OK;
+}
+
+/* *alike is false where hashes of different structures met. */
+static tn_status fill_group(tn__group *group, bool *alike, const builder *b,
+                            const uint32_t *members, size_t neurons, tn_error *err)
+{
+    tn_status status = TN_OK;
+    group->neurons = neurons;
+    group->blocks = TN__NONE;
+    group->lies_in = b->classes.block[members[0]];
+    group->class = tn__alloc(neurons, sizeof *group->class);
+    if (!group->class)
+        return tn__fail_memory(err, neurons * sizeof *group->class);
+    *alike = true;
+    for (size_t k = 0; k < neurons && *alike && !status; k++) {
+        part *parts = NULL;
+        size_t count = 0;
+        group->class[k] = members[k];
+        status = list_parts(&parts, &count, b, members[k], err);
+        if (!status && k == 0)
+            status = open_entries(group, b, parts, count, err);
+        if (!status)
+            *alike = fill_neuron(group, b, k, parts, count);
+        tn__free(parts);
+    }
+    for (size_t e = 0; e < group->entry_count && !status; e++)
+        status = sort_cells(&group->entries[e], neurons, err);
+    return status;
 }
 
 /* --- order and names -------------------------------------------------------------- */
@@ -177,16 +339,6 @@ static size_t leading_entry(const builder *b, const tn__group *group)
 
 /* Neurons in the order in which the leading entry has them, whatever the numbers of the
  * values: then neuron i is neuron i in every graph of the same structure. */
-typedef struct by_index {
-    uint32_t index, neuron;
-} by_index;
-
-static int compare_index(const void *x, const void *y)
-{
-    const by_index *a = x, *b = y;
-    return (a->index > b->index) - (a->index < b->index);
-}
-
 static tn_status sort_neurons(tn__group *group, size_t leading, tn_error *err)
 {
     const tn__group_entry *lead = &group->entries[leading];
@@ -211,6 +363,14 @@ static tn_status sort_neurons(tn__group *group, size_t leading, tn_error *err)
         tn__free(entry->index);
         entry->index = sorted;
     }
+    uint32_t *classes = tn__alloc(group->neurons, sizeof *classes);
+    for (size_t i = 0; i < group->neurons && classes; i++)
+        classes[i] = group->class[order[i].neuron];
+    if (classes) {
+        tn__free(group->class);
+        group->class = classes;
+    } else if (!status)
+        status = tn__fail_memory(err, group->neurons * sizeof *classes);
     tn__free(order);
     return status;
 }
@@ -219,13 +379,20 @@ static tn_status add_group(builder *b, const uint32_t *members, size_t neurons,
                            tn_error *err)
 {
     tn__group group = {0};
+    bool alike = false;
     tn_status status = tn__grow(&b->groups.list, &b->group_capacity, b->groups.count,
                                 sizeof *b->groups.list, err);
-    if (status || (status = fill_group(&group, b, members, neurons, err)) != TN_OK ||
+    if (status ||
+        (status = fill_group(&group, &alike, b, members, neurons, err)) != TN_OK ||
+        !alike ||
         (status = sort_neurons(&group, leading_entry(b, &group), err)) != TN_OK)
         goto done;
-    for (size_t i = 0; i < neurons; i++)
+    for (size_t i = 0; i < neurons; i++) {
         b->grouped[members[i]] = true;
+        for (size_t k = b->first_inner[members[i]]; k < b->first_inner[members[i] + 1];
+             k++)
+            b->grouped[b->inner[k]] = true;
+    }
     b->groups.list[b->groups.count++] = group;
     group = (tn__group){0};
 done:
@@ -246,11 +413,53 @@ static int compare_groups(const void *x, const void *y, void *user)
         return u.input < v.input ? -1 : 1;
     if (p->axis != q->axis)
         return p->axis < q->axis ? -1 : 1;
-    return p->index[0] < q->index[0] ? -1 : p->index[0] > q->index[0];
+    if (p->index[0] != q->index[0])
+        return p->index[0] < q->index[0] ? -1 : 1;
+    /* Blocks go before what lies in them. */
+    return (h->lies_in == NO_BLOCK) - (g->lies_in == NO_BLOCK);
+}
+
+/* --- blocks ----------------------------------------------------------------------- */
+
+static void link_inner(builder *b, size_t blocks, size_t within, size_t *kind)
+{
+    tn__group *outer = &b->groups.list[blocks];
+    for (size_t g = 0; g < b->groups.count; g++) {
+        tn__group *group = &b->groups.list[g];
+        if (group->lies_in != outer->class[within])
+            continue;
+        group->blocks = blocks;
+        group->within = within;
+        group->kind = (*kind)++;
+        if (outer->inner)
+            outer->inner[within * outer->kinds + group->kind] = g;
+    }
+}
+
+/* Connects the groups of blocks with the groups inside. Those are in the same order in
+ * each block, as the order is that of leading entries. */
+static tn_status link_blocks(builder *b, tn_error *err)
+{
+    for (size_t g = 0; g < b->groups.count; g++) {
+        tn__group *group = &b->groups.list[g];
+        if (group->lies_in != NO_BLOCK)
+            continue;
+        link_inner(b, g, 0, &group->kinds);
+        if (!group->kinds)
+            continue;
+        group->inner = tn__alloc(group->neurons * group->kinds, sizeof *group->inner);
+        if (!group->inner)
+            return tn__fail_memory(err, group->neurons * sizeof *group->inner);
+        for (size_t i = 0; i < group->neurons; i++) {
+            size_t kind = 0;
+            link_inner(b, g, i, &kind);
+        }
+    }
+    return TN_OK;
 }
 
 /* Several groups may be made by one parameter (blocks of a grouped convolution): from
- * the second on they are called "name:2" and so on. */
+ * the second on they are called "name:2" and so on, and the blocks "name/blocks". */
 static tn_status name_groups(builder *b, tn_error *err)
 {
     size_t same = 1, last = TN__NONE;
@@ -258,9 +467,14 @@ static tn_status name_groups(builder *b, tn_error *err)
         tn__group *group = &b->groups.list[g];
         size_t value = group->entries[leading_entry(b, group)].value;
         const char *name = b->model->values[value].name;
-        same = value == last ? same + 1 : 1;
-        last = value;
-        group->name = same == 1 ? tn__strdup(name) : tn__format("%s:%zu", name, same);
+        if (group->kinds) {
+            group->name = tn__format("%s/blocks", name);
+        } else {
+            same = value == last ? same + 1 : 1;
+            last = value;
+            group->name =
+                same == 1 ? tn__strdup(name) : tn__format("%s:%zu", name, same);
+        }
         if (!group->name)
             return tn__fail_memory(err, strlen(name) + 1);
     }
@@ -276,7 +490,7 @@ static tn_status build_groups(builder *b, tn_error *err)
         while (next < b->candidate_count &&
                !tn__signature_compare(&b->classes.signature[members[0]],
                                       &b->classes.signature[b->candidate[next]]) &&
-               tn__classes_alike(&b->classes, members[0], b->candidate[next]))
+               b->classes.block[members[0]] == b->classes.block[b->candidate[next]])
             next++;
         tn_status status = next - i < 2 ? TN_OK : add_group(b, members, next - i, err);
         if (status)
@@ -285,7 +499,8 @@ static tn_status build_groups(builder *b, tn_error *err)
     if (b->groups.count > 1)
         qsort_r(b->groups.list, b->groups.count, sizeof *b->groups.list, compare_groups,
                 b);
-    return name_groups(b, err);
+    tn_status status = link_blocks(b, err);
+    return status ? status : name_groups(b, err);
 }
 
 /* --- what is in no group ---------------------------------------------------------- */
@@ -310,7 +525,7 @@ static tn_status list_frozen(builder *b, tn_error *err)
 {
     for (size_t s = 0; s < b->cells.slot_count; s++) {
         size_t v = b->slot_value[s], from = b->groups.frozen_count;
-        if (!is_learned_parameter(b, v))
+        if (!is_learned_parameter(b, v) || is_blocks(b, s))
             continue;
         tn__frozen_axis axis = {.value = v, .cells = 1};
         axis.axis = (int)(s - b->cells.first_slot[v]);
@@ -339,6 +554,8 @@ static void release_builder(builder *b)
     tn__free(b->groups.frozen);
     tn__free(b->slot_value);
     tn__free(b->use);
+    tn__free(b->first_inner);
+    tn__free(b->inner);
     tn__free(b->candidate);
     tn__free(b->grouped);
     tn__classes_release(&b->classes);
@@ -357,17 +574,19 @@ tn_status tn__groups_find(tn__groups **out, const tn_model *model, tn_error *err
             TN_OK ||
         (status = index_model(&b, err)) != TN_OK)
         goto done;
-    collect_candidates(&b);
-    if ((status = build_groups(&b, err)) != TN_OK ||
+    if ((status = collect_candidates(&b, err)) != TN_OK ||
+        (status = build_groups(&b, err)) != TN_OK ||
         (status = list_frozen(&b, err)) != TN_OK)
         goto done;
     *groups = b.groups;
     groups->shapes = b.shapes;
     groups->value_count = model->value_count;
     groups->blocks = b.cells.blocks;
+    groups->bundle = b.cells.bundle;
     b.groups = (tn__groups){0};
     b.shapes = (tn__shapes){0};
     b.cells.blocks = NULL;
+    b.cells.bundle = NULL;
     *out = groups;
     groups = NULL;
 done:
@@ -385,6 +604,7 @@ void tn__groups_free(tn__groups *groups)
     tn__free(groups->list);
     tn__free(groups->frozen);
     tn__free(groups->blocks);
+    tn__free(groups->bundle);
     tn__shapes_release(&groups->shapes);
     tn__free(groups);
 }

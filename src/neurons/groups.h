@@ -19,18 +19,29 @@
 /* One axis of one value on which the group's neurons lie. */
 typedef struct tn__group_entry {
     size_t value;
-    int axis; /* may be `rank`: see op.h on grouped convolution */
+    int axis; /* may be `rank`: see op.h on grouped convolution; of activations also
+                 rank + 1: the axes of their bundle, row-major */
     tn__role role;
     size_t repeats;  /* cells of each neuron on this axis (flatten: pixels) */
     uint32_t *index; /* [neurons * repeats]: cells of neuron i at index[i * repeats ..],
                         corresponding cells of different neurons at the same place */
 } tn__group_entry;
 
+/* Neurons may lie in blocks (heads, groups of a convolution): then the blocks are a
+ * group too, whose neurons are whole blocks with everything inside, and the neurons
+ * inside each block are groups of their own. A map of the blocks is applied first: the
+ * map of an inner group carries neurons of the block that has come to its place. */
 typedef struct tn__group {
-    char *name;     /* the first producer's parameter: "layer1.0.conv1.weight" */
+    char *name;     /* the first producer's parameter: "layer1.0.conv1.weight"; of
+                       blocks "qkv.weight/blocks" */
     size_t neurons; /* at least 2 */
     tn__group_entry *entries; /* ordered by (value, axis) */
     size_t entry_count;
+    size_t blocks;       /* the group of the blocks that it lies inside, or TN__NONE */
+    size_t within, kind; /* in which of these blocks, and as which of its groups */
+    size_t kinds;        /* of blocks: groups inside each; else 0 */
+    size_t *inner;       /* [neurons * kinds]: groups inside block i at i * kinds .. */
+    uint32_t *class, lies_in; /* [neurons]: while the groups are being found */
 } tn__group;
 
 /* An axis, or part of one, that may not be touched, and why. */
@@ -49,6 +60,7 @@ typedef struct tn__groups {
     size_t frozen_count;
     size_t value_count;
     size_t *blocks;    /* [values]: groups of the convolution that reads it; else 1 */
+    uint32_t *bundle;  /* [values]: bits of the axes that are indexed together, or 0 */
     tn__shapes shapes; /* for batch 1: what the cells refer to */
 } tn__groups;
 

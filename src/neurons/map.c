@@ -71,3 +71,14 @@ void tn__map_release(tn__map *map)
     tn__free(map->in);
     *map = (tn__map){0};
 }
+
+size_t tn__map_origin(const tn__groups *source_groups, const tn__map *maps,
+                      size_t group)
+{
+    const tn__group *inner = &source_groups->list[group];
+    if (inner->blocks == TN__NONE || !maps[inner->blocks].select)
+        return group;
+    const tn__group *blocks = &source_groups->list[inner->blocks];
+    size_t block = maps[inner->blocks].select[inner->within];
+    return blocks->inner[block * blocks->kinds + inner->kind];
+}

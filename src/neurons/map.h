@@ -41,11 +41,16 @@ tn_status tn__map_apply(tn_model **out, const tn_model *source,
                         const tn__groups *target_groups, const size_t *value_of,
                         const tn__map *maps, tn_error *err) TN_MUST_USE;
 
+/* The group of source whose neurons the maps bring to the place of `group`: another one
+ * where it lies in a block that changes places. */
+size_t tn__map_origin(const tn__groups *source_groups, const tn__map *maps,
+                      size_t group);
+
 /* One parameter as a matrix of neurons: row j holds everything of `entry`'s parameter
- * that belongs to neuron j of the group, the other axes having been mapped by `maps` as
- * in tn__map_apply() (`skip` is the group whose own axes are left alone). Widths of the
- * other axes are those of the maps' targets. *rows [neurons, *width] is owned by the
- * caller. */
+ * that belongs to neuron j of the group (of its origin), the other axes having been
+ * mapped by `maps` as in tn__map_apply() (`skip` is the group whose own axes are left
+ * alone). Widths of the other axes are those of the maps' targets. *rows [neurons,
+ * *width] is owned by the caller. */
 tn_status tn__map_rows(double **rows, size_t *width, const tn_model *source,
                        const tn__groups *source_groups, const tn_model *target,
                        const tn__groups *target_groups, const size_t *value_of,

@@ -18,13 +18,29 @@ typedef struct resizing {
     const tn__groups *groups;
     const uint8_t *const *copies;
     tn_model *out;
+    tn__shapes two; /* for a batch of two, once asked for */
 } resizing;
+
+/* Cells of an axis, of all columns of a grouped weight (axis `rank`) or of a bundle
+ * (axis rank + 1). */
+static size_t slot_extent(const tn__groups *groups, size_t value, int axis)
+{
+    const tn__shape *shape = &groups->shapes.shape[value];
+    size_t extent = 1;
+    if (axis < shape->rank)
+        return (size_t)shape->dims[axis];
+    if (axis == shape->rank)
+        return groups->blocks[value] * (size_t)shape->dims[1];
+    for (int a = 0; a < shape->rank; a++)
+        if (groups->bundle[value] >> a & 1)
+            extent *= (size_t)shape->dims[a];
+    return extent;
+}
 
 size_t tn__resize_cells(uint8_t *cells, const tn__groups *groups,
                         const uint8_t *const *copies, size_t value, int axis)
 {
-    const tn__shape *shape = &groups->shapes.shape[value];
-    size_t extent = axis < shape->rank ? (size_t)shape->dims[axis] : 0, left = 0;
+    size_t extent = slot_extent(groups, value, axis), left = 0;
     for (size_t c = 0; c < extent; c++)
         cells[c] = 1;
     for (size_t g = 0; g < groups->count; g++) {
@@ -34,7 +50,7 @@ size_t tn__resize_cells(uint8_t *cells, const tn__groups *groups,
             if (entry->value != value || entry->axis != axis)
                 continue;
             for (size_t k = 0; k < group->neurons * entry->repeats; k++)
-                cells[entry->index[k]] = copies[g][k / entry->repeats];
+                cells[entry->index[k]] *= copies[g][k / entry->repeats];
         }
     }
     for (size_t c = 0; c < extent; c++)
@@ -46,13 +62,69 @@ size_t tn__resize_cells(uint8_t *cells, const tn__groups *groups,
 static tn_status cells_of(uint8_t **cells, size_t *left, const resizing *s,
                           size_t value, int axis, tn_error *err)
 {
-    size_t extent = (size_t)s->groups->shapes.shape[value].dims[axis];
+    size_t extent = slot_extent(s->groups, value, axis);
     uint8_t *made = tn__alloc(extent, sizeof *made);
     if (!made)
         return tn__fail_memory(err, extent);
     *left = tn__resize_cells(made, s->groups, s->copies, value, axis);
     *cells = made;
     return TN_OK;
+}
+
+/* What there will be along axis `axis` of a bundle: what each line has where they all
+ * have the same, else the lines across that have any. */
+static size_t bundle_extent(const uint8_t *cells, const tn__shape *shape,
+                            uint32_t bundle, int axis)
+{
+    size_t inner = 1, outer = 1, extent = (size_t)shape->dims[axis], common = 0;
+    size_t across = 0;
+    bool same = true;
+    for (int a = 0; a < shape->rank; a++)
+        if (a != axis && (bundle >> a & 1))
+            *(a < axis ? &outer : &inner) *= (size_t)shape->dims[a];
+    for (size_t k = 0; k < outer * inner; k++) {
+        size_t n = 0;
+        for (size_t c = 0; c < extent; c++)
+            n += cells[(k / inner * extent + c) * inner + k % inner];
+        same = same && (n == 0 || common == 0 || n == common);
+        common = TN__MAX(common, n);
+    }
+    for (size_t c = 0; c < extent; c++) {
+        bool any = false;
+        for (size_t k = 0; k < outer * inner && !any; k++)
+            any = cells[(k / inner * extent + c) * inner + k % inner] > 0;
+        across += any;
+    }
+    return same ? common : across;
+}
+
+/* The extent that an axis will have. */
+static tn_status extent_left(size_t *left, const resizing *s, size_t value, int axis,
+                             tn_error *err)
+{
+    const tn__shape *shape = &s->groups->shapes.shape[value];
+    uint32_t bundle = s->groups->bundle[value];
+    uint8_t *cells = NULL;
+    size_t total = 0, product = 1;
+    bool bundled = bundle >> axis & 1;
+    tn_status status =
+        cells_of(&cells, &total, s, value, bundled ? shape->rank + 1 : axis, err);
+    if (status != TN_OK || !bundled) {
+        tn__free(cells);
+        *left = total;
+        return status;
+    }
+    for (int a = 0; a < shape->rank; a++)
+        if (bundle >> a & 1)
+            product *= bundle_extent(cells, shape, bundle, a);
+    *left = bundle_extent(cells, shape, bundle, axis);
+    tn__free(cells);
+    if (product == total)
+        return TN_OK;
+    return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                    "cannot change these neurons: the blocks of '%s' would have "
+                    "different numbers",
+                    s->model->values[value].name);
 }
 
 /* Copies of the cells before position `at`. */
@@ -98,30 +170,83 @@ static tn_status gather_axis(tn__tensor *tensor, int axis, const uint8_t *cells,
     return TN_OK;
 }
 
-/* A convolution in groups of more than one channel keeps its channels. */
-static tn_status check_blocks(const resizing *s, size_t v, tn_error *err)
+/* Columns of a grouped weight after resizing, which must be as many in every group that
+ * stays; 0 where they are not. */
+static size_t columns_left(const uint8_t *cells, size_t blocks, size_t width)
 {
-    const tn__value *value = &s->model->values[v];
-    int rank = value->parameter.shape.rank;
-    if (s->groups->blocks[v] < 2 || rank < 2 || value->parameter.shape.dims[1] == 1)
-        return TN_OK;
-    for (size_t g = 0; g < s->groups->count; g++)
-        for (size_t e = 0; s->copies[g] && e < s->groups->list[g].entry_count; e++)
-            if (s->groups->list[g].entries[e].value == v)
-                return tn__fail(err, TN_ERROR_UNSUPPORTED,
-                                "cannot change neurons of '%s': it is read by a "
-                                "convolution of %zu groups",
-                                value->name, s->groups->blocks[v]);
+    size_t each = 0;
+    bool same = true;
+    for (size_t k = 0; k < blocks; k++) {
+        size_t n = 0;
+        for (size_t c = 0; c < width; c++)
+            n += cells[k * width + c];
+        same = same && (n == 0 || each == 0 || n == each);
+        each = TN__MAX(each, n);
+    }
+    return same ? each : 0;
+}
+
+/* The weight [O, C/g, ...] of a convolution in groups: rows keep the columns of their
+ * group. */
+static tn_status gather_columns(tn__tensor *tensor, const uint8_t *cells, size_t blocks,
+                                size_t each, tn_error *err)
+{
+    tn__shape shape = tensor->shape;
+    size_t width = (size_t)shape.dims[1], count = (size_t)shape.dims[0];
+    size_t inner = tn__dtype_size(tensor->dtype);
+    for (int a = 2; a < shape.rank; a++)
+        inner *= (size_t)shape.dims[a];
+    shape.dims[1] = (int64_t)each;
+    tn__tensor made = {0};
+    void *data = NULL;
+    tn_status status =
+        tn__tensor_create(&made, tensor->dtype, shape.rank, shape.dims, err);
+    if (status != TN_OK || (status = tn__tensor_write(&made, &data, err)) != TN_OK) {
+        tn__tensor_release(&made);
+        return status;
+    }
+    const char *from = tn__tensor_data(tensor);
+    for (size_t r = 0; r < count; r++) {
+        const uint8_t *own = cells + r / (count / blocks) * width;
+        char *to = (char *)data + r * each * inner;
+        for (size_t c = 0; c < width; c++, from += inner)
+            for (size_t k = 0; k < own[c]; k++, to += inner)
+                memcpy(to, from, inner);
+    }
+    tn__tensor_release(tensor);
+    *tensor = made;
     return TN_OK;
+}
+
+static tn_status resize_columns(tn__tensor *tensor, const resizing *s, size_t v,
+                                tn_error *err)
+{
+    size_t blocks = s->groups->blocks[v], width = (size_t)tensor->shape.dims[1];
+    uint8_t *cells = NULL;
+    size_t left = 0;
+    tn_status status = cells_of(&cells, &left, s, v, tensor->shape.rank, err);
+    size_t each = status == TN_OK ? columns_left(cells, blocks, width) : 0;
+    if (status == TN_OK && each == 0)
+        status = tn__fail(err, TN_ERROR_UNSUPPORTED,
+                          "cannot change neurons of '%s': the %zu groups of the "
+                          "convolution would have different numbers",
+                          s->model->values[v].name, blocks);
+    if (status == TN_OK && left != blocks * width)
+        status = gather_columns(tensor, cells, blocks, each, err);
+    tn__free(cells);
+    return status;
 }
 
 static tn_status resize_parameter(resizing *s, size_t v, tn_error *err)
 {
     tn__tensor *tensor = &s->out->values[v].parameter;
-    tn_status status = check_blocks(s, v, err);
+    bool grouped = s->groups->blocks[v] > 1 && tensor->shape.rank >= 3;
+    tn_status status = grouped ? resize_columns(tensor, s, v, err) : TN_OK;
     for (int a = 0; a < tensor->shape.rank && status == TN_OK; a++) {
         uint8_t *cells = NULL;
         size_t left = 0, extent = (size_t)tensor->shape.dims[a];
+        if (grouped && a == 1)
+            continue;
         status = cells_of(&cells, &left, s, v, a, err);
         if (status == TN_OK && left != extent)
             status = gather_axis(tensor, a, cells, left, err);
@@ -274,6 +399,38 @@ static tn_status resize_split(resizing *s, size_t n, tn_error *err)
     return status == TN_OK ? write_list(s, n, "split", 1, &sizes, err) : status;
 }
 
+/* A shape that is computed from that of the input becomes a list of numbers, but for
+ * the batch, which becomes -1. */
+static tn_status release_batch(tn__ints *dims, resizing *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    char label[TN__LABEL_TEXT];
+    bool open = false;
+    if (tn__node_attr(node, "shape") ||
+        tn__value_is_parameter(&s->model->values[node->inputs[1]]))
+        return TN_OK;
+    if (!s->two.known) {
+        tn_status status = tn__shapes_infer(&s->two, s->model, 2, err);
+        if (status != TN_OK)
+            return status;
+    }
+    const tn__tensor *one = &s->groups->shapes.constant[node->inputs[1]];
+    const tn__tensor *two = &s->two.constant[node->inputs[1]];
+    for (size_t i = 0; i < dims->count && two->dtype != TN_UNDEFINED; i++) {
+        if (dims->v[i] != -1 &&
+            tn__tensor_get_i64(one, i) == tn__tensor_get_i64(two, i))
+            continue;
+        if (open)
+            return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                            "cannot change neurons at %s: its shape depends on the "
+                            "batch in two places",
+                            tn__node_label(s->model, n, label, sizeof label));
+        open = true;
+        dims->v[i] = -1;
+    }
+    return TN_OK;
+}
+
 static tn_status resize_reshape(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
@@ -283,34 +440,41 @@ static tn_status resize_reshape(resizing *s, size_t n, tn_error *err)
     if (!read_list(&dims, s, node, "shape", 1) || dims.count != (size_t)to->rank)
         return TN_OK;
     for (int a = 0; a < to->rank; a++) {
-        uint8_t *cells = NULL;
         size_t left = 0;
-        tn_status status = cells_of(&cells, &left, s, node->outputs[0], a, err);
+        tn_status status = extent_left(&left, s, node->outputs[0], a, err);
         if (status != TN_OK)
             return status;
-        tn__free(cells);
         if (dims.v[a] > 0 && (int64_t)left != to->dims[a]) {
             dims.v[a] = (int64_t)left;
             changed = true;
         }
     }
-    return changed ? write_list(s, n, "shape", 1, &dims, err) : TN_OK;
+    if (!changed)
+        return TN_OK;
+    tn_status status = release_batch(&dims, s, n, err);
+    return status ? status : write_list(s, n, "shape", 1, &dims, err);
 }
 
-/* A depthwise convolution has as many groups as channels. */
+/* A convolution has as many groups as keep columns; a depthwise one as channels. */
 static tn_status resize_conv(resizing *s, size_t n, tn_error *err)
 {
     const tn__node *node = &s->model->nodes[n];
     const tn__shape *in = &s->groups->shapes.shape[node->inputs[0]];
-    if (tn__node_int(node, "group", 1) < 2 ||
-        tn__node_int(node, "group", 1) != in->dims[1])
-        return TN_OK;
+    size_t group = (size_t)tn__node_int(node, "group", 1), left = 0;
+    bool depthwise = group == (size_t)in->dims[1];
     uint8_t *cells = NULL;
-    size_t left = 0;
-    tn_status status = cells_of(&cells, &left, s, node->inputs[0], 1, err);
-    tn__free(cells);
+    if (group < 2)
+        return TN_OK;
+    size_t value = node->inputs[depthwise ? 0 : 1];
+    int rank = s->groups->shapes.shape[value].rank;
+    tn_status status = cells_of(&cells, &left, s, value, depthwise ? 1 : rank, err);
     if (status != TN_OK)
         return status;
+    if (!depthwise) {
+        size_t width = (size_t)in->dims[1] / group;
+        left /= TN__MAX(columns_left(cells, group, width), (size_t)1);
+    }
+    tn__free(cells);
     return tn__node_set_int(&s->out->nodes[n], "group", (int64_t)left, err);
 }
 
@@ -338,12 +502,10 @@ static tn_status resize_declared(resizing *s, size_t v, tn_error *err)
 {
     tn__value *value = &s->out->values[v];
     for (int a = 0; value->shaped && a < value->rank; a++) {
-        uint8_t *cells = NULL;
         size_t left = 0;
         if (!s->groups->shapes.known[v] || value->dims[a] < 0)
             continue;
-        tn_status status = cells_of(&cells, &left, s, v, a, err);
-        tn__free(cells);
+        tn_status status = extent_left(&left, s, v, a, err);
         if (status != TN_OK)
             return status;
         if ((int64_t)left != s->groups->shapes.shape[v].dims[a])
@@ -362,10 +524,8 @@ static tn_status check_node(const resizing *s, const tn__shapes *found, size_t n
         if (v == TN__NONE || !s->groups->shapes.known[v] || !found->known[v])
             continue;
         for (int a = 0; a < found->shape[v].rank; a++) {
-            uint8_t *cells = NULL;
             size_t left = 0;
-            tn_status status = cells_of(&cells, &left, s, v, a, err);
-            tn__free(cells);
+            tn_status status = extent_left(&left, s, v, a, err);
             if (status != TN_OK)
                 return status;
             if (found->shape[v].dims[a] != (int64_t)left)
@@ -404,6 +564,7 @@ tn_status tn__resize(tn_model **out, const tn_model *model, const tn__groups *gr
         status = resize_node(&s, n, err);
     if (status == TN_OK)
         status = check_shapes(&s, err);
+    tn__shapes_release(&s.two);
     if (status == TN_OK)
         *out = s.out;
     else

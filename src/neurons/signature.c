@@ -6,8 +6,8 @@
  * that equal signatures mean that the exchange is such an automorphism: this is already
  * the stable colouring that refinement would reach, since no tie leaves its class. What
  * ties do not say is added to the multiset:
- *   - the block of a cell on a grouped convolution's weight (only whole blocks could
- *     change places, together with everything inside);
+ *   - the cell of a block that a cell lies in: of a frozen block which one it is, else
+ *     only where in the block's class (blocks change places with everything inside);
  *   - the content of constants that are not learned (masks, tables);
  *   - the offsets between cells of one class on one slot (pixels of a flattened map),
  *     since the frozen positions that they stand for are not tied.
@@ -26,7 +26,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return z ^ (z >> 31);
 }
 
-enum member { TIE = 1, PLACE, OFFSET, BLOCK, CONTENT };
+enum member { TIE = 1, PLACE, OFFSET, INSIDE, CONTENT, INNER };
 
 static void add_member(tn__signature *signature, enum member kind, size_t count,
                        const uint64_t *words)
@@ -40,25 +40,17 @@ static void add_member(tn__signature *signature, enum member kind, size_t count,
     }
 }
 
+void tn__signature_nest(tn__signature *block, const tn__signature *inner)
+{
+    add_member(block, INNER, 2, inner->word);
+}
+
 int tn__signature_compare(const tn__signature *a, const tn__signature *b)
 {
     for (int s = 0; s < 2; s++)
         if (a->word[s] != b->word[s])
             return a->word[s] < b->word[s] ? -1 : 1;
     return 0;
-}
-
-bool tn__classes_alike(const tn__classes *classes, size_t a, size_t b)
-{
-    size_t first_a = classes->first[a], first_b = classes->first[b];
-    size_t count = classes->first[a + 1] - first_a;
-    if (classes->first[b + 1] - first_b != count)
-        return false;
-    for (size_t k = 0; k < count; k++)
-        if (classes->slot[classes->cell[first_a + k]] !=
-            classes->slot[classes->cell[first_b + k]])
-            return false;
-    return true;
 }
 
 /* --- the classes ------------------------------------------------------------------ */
@@ -97,7 +89,8 @@ static tn_status gather_classes(tn__classes *classes, const tn__cells *cells,
 {
     classes->first = tn__alloc(classes->count + 2, sizeof *classes->first);
     classes->signature = tn__alloc(classes->count, sizeof *classes->signature);
-    if (!classes->first || !classes->signature)
+    classes->block = tn__alloc(classes->count, sizeof *classes->block);
+    if (!classes->first || !classes->signature || !classes->block)
         return tn__fail_memory(err, classes->count * sizeof *classes->signature);
     /* next[k] goes from the beginning of class k to its end, which is first[k + 1]. */
     size_t *next = classes->first + 1;
@@ -155,19 +148,21 @@ static void hash_cells(tn__classes *classes)
     }
 }
 
-/* A row of a grouped weight belongs to the block row / (rows / groups); an index of
- * axis `rank` to the block index / (columns of one block). */
-static void hash_blocks(tn__classes *classes, const tn__cells *cells, size_t value)
+static void hash_inside(tn__classes *classes, tn__cells *cells)
 {
-    const size_t slots[2] = {cells->first_slot[value],
-                             cells->first_slot[value + 1] - 1};
-    for (int k = 0; k < 2; k++) {
-        uint32_t begin = cells->first_cell[slots[k]];
-        uint32_t end = cells->first_cell[slots[k] + 1];
-        size_t width = TN__MAX((end - begin) / cells->blocks[value], (size_t)1);
-        for (uint32_t c = begin; c < end; c++) {
-            const uint64_t words[] = {slots[k], classes->place[c], (c - begin) / width};
-            add_member(&classes->signature[classes->of[c]], BLOCK, 3, words);
+    for (size_t r = 0; r < cells->inside_count; r++) {
+        const tn__inside *in = &cells->inside[r];
+        uint32_t first = cells->first_cell[in->slot];
+        for (uint32_t c = first; c < cells->first_cell[in->slot + 1]; c++) {
+            uint32_t outer =
+                cells->first_cell[in->outer] + (c - first) / in->divide % in->modulo;
+            uint32_t class = classes->of[c];
+            if (class == classes->of[outer])
+                continue;
+            bool held = tn__cells_reason(cells, outer) != NULL;
+            const uint64_t words[] = {r, classes->place[c], classes->place[outer],
+                                      held ? 1 + (uint64_t)outer : 0};
+            add_member(&classes->signature[class], INSIDE, 4, words);
         }
     }
 }
@@ -206,8 +201,6 @@ static tn_status hash_values(tn__classes *classes, const tn__cells *cells,
 {
     for (size_t v = 0; v < cells->value_count; v++) {
         const tn__tensor *constant = &shapes->constant[v];
-        if (tn__cells_blocked(cells, v))
-            hash_blocks(classes, cells, v);
         if (cells->nature[v] != TN__FIXED || constant->dtype == TN_UNDEFINED)
             continue;
         for (int a = 0; a < constant->shape.rank; a++) {
@@ -228,10 +221,14 @@ tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model 
     if (status || (status = number_classes(&classes, cells, err)) != TN_OK ||
         (status = gather_classes(&classes, cells, err)) != TN_OK)
         goto done;
+    if ((status = tn__classes_nest(&classes, cells, err)) != TN_OK)
+        goto done;
     hash_cells(&classes);
+    hash_inside(&classes, cells);
     if ((status = hash_values(&classes, cells, shapes, err)) != TN_OK)
         goto done;
-    status = tn__cells_replay(cells, model, shapes, hash_tie, &classes, err);
+    const tn__listener listener = {.tie = hash_tie, .user = &classes};
+    status = tn__cells_replay(cells, model, shapes, &listener, err);
     if (status)
         goto done;
     *out = classes;
@@ -249,5 +246,6 @@ void tn__classes_release(tn__classes *classes)
     tn__free(classes->slot);
     tn__free(classes->place);
     tn__free(classes->signature);
+    tn__free(classes->block);
     *classes = (tn__classes){0};
 }

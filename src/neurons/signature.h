@@ -18,16 +18,23 @@ typedef struct tn__classes {
     uint32_t *slot;  /* [cells]: the slot of a cell */
     uint32_t *place; /* [cells]: position among its class's cells on its slot */
     tn__signature *signature; /* [classes] */
+    uint32_t *block; /* [classes]: the class of the block that a class lies in, else
+                        UINT32_MAX */
 } tn__classes;
 
-/* `cells` is replayed, not changed. */
+/* `cells` is replayed; blocks that cannot move become frozen in it. */
 tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model *model,
                              const tn__shapes *shapes, tn_error *err) TN_MUST_USE;
 void tn__classes_release(tn__classes *classes);
 
+/* Adds the signature of what lies in a block to that of the block. */
+void tn__signature_nest(tn__signature *block, const tn__signature *inner);
 /* Orders classes by signature. */
 int tn__signature_compare(const tn__signature *a, const tn__signature *b);
-/* Whether two classes have as many cells on the same slots. */
-bool tn__classes_alike(const tn__classes *classes, size_t a, size_t b);
+
+/* Fills classes->block from what lies in what (nest.c). A block is frozen where it
+ * shares its neurons with another or holds what is frozen. */
+tn_status tn__classes_nest(tn__classes *classes, tn__cells *cells,
+                           tn_error *err) TN_MUST_USE;
 
 #endif

@@ -76,20 +76,29 @@ static tn_status freeze_side(tn__coupling *c, const side *s, int from,
     return status;
 }
 
-/* The whole axis of `one` is the axes of `many`, row-major: the leading one moves in
- * blocks, the others stay. */
-static tn_status couple_split(tn__coupling *c, const side *one, const side *many,
+static tn_status couple_merge(tn__coupling *c, const side *one, const side *many,
                               tn_error *err)
 {
-    size_t lead = (size_t)many->shape->dims[many->first];
-    size_t total = (size_t)one->shape->dims[one->first];
-    size_t block = lead ? total / lead : 0; /* an extent of 0 has no cells */
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < total && !status; i++)
-        status = c->tie(c, one->operand, one->first, i, many->operand, many->first,
-                        i / block, err);
+    if (many->count == 1)
+        return tn__couple_axes(c, one->operand, one->first, many->operand, many->first,
+                               (size_t)one->shape->dims[one->first], err);
+    return c->merge(c, one->operand, one->first, many->operand, many->first, many->last,
+                    err);
+}
+
+/* Neither side is one axis. What follows the leading axes goes with them where the
+ * longer one of these is a whole number of times the other. */
+static tn_status couple_runs(tn__coupling *c, const side *a, const side *b,
+                             tn_error *err)
+{
+    size_t m = (size_t)a->shape->dims[a->first], n = (size_t)b->shape->dims[b->first];
+    bool whole = n && m % n == 0;
+    tn_status status = freeze_side(c, a, a->first + whole, "reshaped axis", err);
     if (!status)
-        status = freeze_side(c, many, many->first + 1, "merged axis", err);
+        status = freeze_side(c, b, b->first + whole, "reshaped axis", err);
+    for (size_t i = 0; i < m && whole && !status; i++)
+        status =
+            c->tie(c, a->operand, a->first, i, b->operand, b->first, i / (m / n), err);
     return status;
 }
 
@@ -99,11 +108,11 @@ static tn_status couple_segment(tn__coupling *c, const side *a, const side *b,
     if (a->count == 0)
         return TN_OK;
     if (a->count == 1)
-        return couple_split(c, a, b, err);
+        return couple_merge(c, a, b, err);
     if (b->count == 1)
-        return couple_split(c, b, a, err);
-    tn_status status = freeze_side(c, a, a->first, "reshaped axis", err);
-    return status ? status : freeze_side(c, b, b->first, "reshaped axis", err);
+        return couple_merge(c, b, a, err);
+    bool longer = a->shape->dims[a->first] >= b->shape->dims[b->first];
+    return longer ? couple_runs(c, a, b, err) : couple_runs(c, b, a, err);
 }
 
 tn_status tn__couple_reshape(tn__coupling *c, const tn__site *site, int a,

@@ -53,6 +53,13 @@ struct tn__coupling {
     tn_status (*freeze)(tn__coupling *c, int operand, int axis, const char *reason,
                         tn_error *err);
     void (*role)(tn__coupling *c, int operand, int axis, tn__role role);
+    /* Axis `axis` of operand `one` is the axes first .. last of operand `many`, one
+     * after another in row-major order; axes of extent 1 do not count. */
+    tn_status (*merge)(tn__coupling *c, int one, int axis, int many, int first,
+                       int last, tn_error *err);
+    /* Of that axis only this index is read, and the other operands lack the axis. */
+    tn_status (*pick)(tn__coupling *c, int operand, int axis, size_t index,
+                      tn_error *err);
 };
 
 /* Index i of axis a_axis of operand a is index i of axis b_axis of operand b. */
@@ -65,9 +72,9 @@ tn_status tn__couple_same(tn__coupling *c, const tn__site *site, int a, int b,
  * stretched contribute nothing. */
 tn_status tn__couple_broadcast(tn__coupling *c, const tn__site *site, int a,
                                tn_error *err) TN_MUST_USE;
-/* Row-major reshape of input a into output 0. Where one axis is cut into several (or
- * the other way round) the leading one moves in blocks and the others are frozen; runs
- * of axes that have no such correspondence are frozen. */
+/* Row-major reshape of input a into output 0. Where one axis is cut into several, or
+ * the other way round, that is a merge; of runs of axes that correspond in no such way
+ * the leading ones move in blocks, if they can, and the others are frozen. */
 tn_status tn__couple_reshape(tn__coupling *c, const tn__site *site, int a,
                              tn_error *err) TN_MUST_USE;
 /* No axis of the operand may move. */
@@ -89,6 +96,11 @@ typedef struct tn__op {
     uint64_t (*macs)(const tn__site *site);
     /* Coupling rule; NULL: such a node is refused by whatever needs groups. */
     tn_status (*couple)(tn__coupling *c, const tn__site *site, tn_error *err);
+    /* Where the rule ties axis a with c and b with d, the operator is also indifferent
+     * to permutations of the pairs (i, j) on a and b: it moves elements, computes them
+     * one by one, or sums products. False for what treats an axis as a whole (Softmax,
+     * layer norm): such axes are then permuted each by itself. */
+    bool joint;
     /* Plain C: fills `out` (created with the inferred shapes) from `in` (NULL where
      * left out). f32 unless the operator says more. */
     tn_status (*forward)(tn__tensor *const *out, const tn__tensor *const *in,

@@ -50,13 +50,15 @@ static size_t next_name(const char **names)
     return length;
 }
 
+/* Blocks (heads) that hold groups lose what is inside, not themselves, unless named. */
 static tn_status choose(bool *chosen, const tn_model *model, const tn__groups *groups,
                         const char *names, tn_error *err)
 {
     bool all = !names || !strcmp(names, "all");
     if (all || !strcmp(names, "inner")) {
         for (size_t g = 0; g < groups->count; g++)
-            chosen[g] = all || !on_stream(model, &groups->list[g]);
+            chosen[g] =
+                !groups->list[g].kinds && (all || !on_stream(model, &groups->list[g]));
         return TN_OK;
     }
     while (*names) {

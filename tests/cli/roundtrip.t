@@ -148,5 +148,5 @@ groups            2, 0 of them above 1e-05
 $ tenon compare a.onnx copy.onnx --images 20 | tail -n 1
 same class          100.00 % of the images
 $ tenon check a.onnx -q --permuted copy.onnx
-! tenon: 'copy.onnx' <text>
+! tenon: 'copy.onnx' is there already, and is kept unless -f is given
 ? 1

@@ -127,13 +127,19 @@ static void a_grouped_convolution_splits_its_neighbours_into_blocks(void **state
     (void)state;
     tn_model *model = toy_grouped(3, 2);
     tn__groups *groups = toy_groups(model);
-    assert_int_equal(groups->count, 4);
-    assert_string_equal(groups->list[0].name, "conv1.weight");
-    assert_string_equal(groups->list[1].name, "conv1.weight:2");
-    assert_string_equal(groups->list[2].name, "conv2.weight");
-    assert_string_equal(groups->list[3].name, "conv2.weight:2");
-    assert_int_equal(groups->list[1].neurons, 3);
-    assert_int_equal(groups->list[3].neurons, 2);
+    assert_int_equal(groups->count, 5);
+    assert_string_equal(groups->list[0].name, "conv1.weight/blocks");
+    assert_string_equal(groups->list[1].name, "conv1.weight");
+    assert_string_equal(groups->list[2].name, "conv1.weight:2");
+    assert_string_equal(groups->list[3].name, "conv2.weight");
+    assert_string_equal(groups->list[4].name, "conv2.weight:2");
+    assert_int_equal(groups->list[0].neurons, 2);
+    assert_int_equal(groups->list[0].kinds, 2);
+    assert_int_equal(groups->list[0].inner[3], 4); /* of block 1 the second */
+    assert_int_equal(groups->list[4].blocks, 0);
+    assert_int_equal(groups->list[4].within, 1);
+    assert_int_equal(groups->list[2].neurons, 3);
+    assert_int_equal(groups->list[4].neurons, 2);
     const tn__group_entry *second =
         entry(model, groups, "conv1.weight:2", "conv2.weight", 4);
     assert_int_equal(second->role, TN__CONSUMER);

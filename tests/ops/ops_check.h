@@ -330,11 +330,29 @@ static inline void record_role(tn__coupling *c, int operand, int axis, tn__role 
     r->roles[r->role_count++].role = role;
 }
 
+/* Merges and picks are for the groups to judge: here the merged axes are frozen. */
+static inline tn_status record_merge(tn__coupling *c, int one, int axis, int many,
+                                     int first, int last, tn_error *err)
+{
+    tn_status status = record_freeze(c, one, axis, "merge", err);
+    for (int a = first; a <= last && !status; a++)
+        status = record_freeze(c, many, a, "merge", err);
+    return status;
+}
+
+static inline tn_status record_pick(tn__coupling *c, int operand, int axis, size_t i,
+                                    tn_error *err)
+{
+    (void)i;
+    return record_freeze(c, operand, axis, "pick", err);
+}
+
 /* Runs the rule of a checked node after check_infer() or check_run(). */
 static inline recorder *record(check *c)
 {
     static recorder r;
-    r = (recorder){.base = {record_tie, record_freeze, record_role}};
+    r = (recorder){
+        .base = {record_tie, record_freeze, record_role, record_merge, record_pick}};
     assert_ok(c->op->couple(&r.base, &c->site, err));
     return &r;
 }

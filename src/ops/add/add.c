@@ -9,6 +9,7 @@ const tn__op tn__op_add = {
     .domain = "",
     .infer = tn__binary_infer,
     .couple = tn__binary_couple,
+    .joint = true,
     .forward = tn__binary_forward,
     .backward = tn__binary_backward,
     .kernel = &tn__add_dnnl,

@@ -17,6 +17,7 @@ const tn__op tn__op_average_pool = {
     .domain = "",
     .infer = average_pool_infer,
     .couple = tn__window_couple_pool,
+    .joint = true,
     .forward = tn__average_pool_forward,
     .backward = tn__average_pool_backward,
     .kernel = &tn__averagepool_dnnl,

@@ -47,6 +47,7 @@ const tn__op tn__op_batch_norm = {
     .domain = "",
     .infer = batch_norm_infer,
     .couple = batch_norm_couple,
+    .joint = true,
     .forward = tn__batch_norm_forward,
     .backward = tn__batch_norm_backward,
     .kernel = &tn__batchnorm_dnnl,

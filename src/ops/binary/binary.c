@@ -52,7 +52,7 @@ tn_status tn__binary_couple(tn__coupling *c, const tn__site *site, tn_error *err
 #define BINARY(name, shapes)                                                           \
     {                                                                                  \
         .type = name, .domain = "", .infer = shapes, .couple = tn__binary_couple,      \
-        .forward = tn__binary_forward, .backward = tn__binary_backward                 \
+        .joint = true, .forward = tn__binary_forward, .backward = tn__binary_backward  \
     }
 
 const tn__op tn__op_sub = BINARY("Sub", tn__binary_infer);

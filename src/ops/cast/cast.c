@@ -77,6 +77,7 @@ const tn__op tn__op_cast = {
     .domain = "",
     .infer = cast_infer,
     .couple = cast_couple,
+    .joint = true,
     .forward = cast_forward,
     .backward = cast_backward,
 };

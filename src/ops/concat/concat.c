@@ -105,6 +105,7 @@ const tn__op tn__op_concat = {
     .domain = "",
     .infer = concat_infer,
     .couple = concat_couple,
+    .joint = true,
     .forward = concat_forward,
     .backward = concat_backward,
 };

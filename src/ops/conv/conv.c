@@ -125,6 +125,7 @@ const tn__op tn__op_conv = {
     .infer = conv_infer,
     .macs = conv_macs,
     .couple = conv_couple,
+    .joint = true,
     .forward = tn__conv_forward,
     .backward = tn__conv_backward,
     .kernel = &tn__conv_dnnl,

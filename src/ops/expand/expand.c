@@ -74,6 +74,7 @@ const tn__op tn__op_expand = {
     .domain = "",
     .infer = expand_infer,
     .couple = expand_couple,
+    .joint = true,
     .forward = expand_forward,
     .backward = expand_backward,
 };

@@ -60,14 +60,19 @@ static tn_status gather_infer(tn__inferred *out, const tn__site *site, tn_error 
     return TN_OK;
 }
 
-/* The gathered axis: a known vector of indices says where each cell goes; a scalar or
- * indices from the data single cells out, so that none may move. */
+/* The gathered axis: a known vector of indices says where each cell goes; a scalar
+ * picks one; indices from the data single cells out, so that none may move. */
 static tn_status couple_gathered(tn__coupling *c, const tn__site *site, int axis,
                                  tn_error *err)
 {
     const tn__tensor *indices = site->constant[1];
     int rank = site->in[1]->rank;
     tn_status status = TN_OK;
+    if (indices && rank == 0) {
+        int64_t at;
+        status = tn__gather_index(&at, indices, 0, site->in[0]->dims[axis], err);
+        return status ? status : c->pick(c, 0, axis, (size_t)at, err);
+    }
     if (!indices || rank != 1) {
         status = c->freeze(c, 0, axis, "indexed axis", err);
         for (int j = 0; j < rank && !status; j++)
@@ -104,6 +109,7 @@ const tn__op tn__op_gather = {
     .domain = "",
     .infer = gather_infer,
     .couple = gather_couple,
+    .joint = true,
     .forward = tn__gather_forward,
     .backward = tn__gather_backward,
 };

@@ -103,6 +103,7 @@ const tn__op tn__op_gemm = {
     .infer = gemm_infer,
     .macs = gemm_macs,
     .couple = gemm_couple,
+    .joint = true,
     .forward = tn__gemm_forward,
     .backward = tn__gemm_backward,
     .kernel = &tn__gemm_dnnl,

@@ -27,6 +27,7 @@ const tn__op tn__op_global_average_pool = {
     .domain = "",
     .infer = global_average_pool_infer,
     .couple = tn__window_couple_pool,
+    .joint = true,
     .forward = tn__global_average_pool_forward,
     .backward = tn__global_average_pool_backward,
     .kernel = &tn__globalaveragepool_dnnl,

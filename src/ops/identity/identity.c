@@ -50,6 +50,7 @@ const tn__op tn__op_identity = {
     .domain = "",
     .infer = identity_infer,
     .couple = identity_couple,
+    .joint = true,
     .forward = tn__same_forward,
     .backward = tn__same_backward,
 };
@@ -59,6 +60,7 @@ const tn__op tn__op_dropout = {
     .domain = "",
     .infer = dropout_infer,
     .couple = identity_couple,
+    .joint = true,
     .forward = tn__same_forward,
     .backward = tn__same_backward,
 };

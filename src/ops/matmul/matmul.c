@@ -81,6 +81,19 @@ static tn_status couple_batch(tn__coupling *c, int a, const tn__shape *from,
     return status;
 }
 
+/* Ties the leading axes that both inputs have: with the contracted axis they are one
+ * bundle, as the heads and the inner axis of attention. */
+static tn_status couple_batches(tn__coupling *c, const tn__matmul *mm, tn_error *err)
+{
+    const tn__shape *a = &mm->a_batch, *b = &mm->b_batch;
+    tn_status status = TN_OK;
+    for (int i = 1; i <= TN__MIN(a->rank, b->rank) && !status; i++)
+        if (a->dims[a->rank - i] == b->dims[b->rank - i])
+            status = tn__couple_axes(c, 0, a->rank - i, 1, b->rank - i,
+                                     (size_t)a->dims[a->rank - i], err);
+    return status;
+}
+
 static tn_status matmul_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 {
     tn__matmul mm;
@@ -99,7 +112,8 @@ static tn_status matmul_couple(tn__coupling *c, const tn__site *site, tn_error *
     if ((status = tn__couple_axes(c, 0, a_last, 1, b_inner, (size_t)mm.k, err)) !=
             TN_OK ||
         (status = couple_batch(c, 0, &mm.a_batch, &mm.batch, err)) != TN_OK ||
-        (status = couple_batch(c, 1, &mm.b_batch, &mm.batch, err)) != TN_OK)
+        (status = couple_batch(c, 1, &mm.b_batch, &mm.batch, err)) != TN_OK ||
+        (status = couple_batches(c, &mm, err)) != TN_OK)
         return status;
     int axis = mm.batch.rank;
     if (!mm.row && (status = tn__couple_axes(c, 0, a_last - 1, TN__OUT(0), axis++,
@@ -116,6 +130,7 @@ const tn__op tn__op_matmul = {
     .infer = matmul_infer,
     .macs = matmul_macs,
     .couple = matmul_couple,
+    .joint = true,
     .forward = tn__matmul_forward,
     .backward = tn__matmul_backward,
     .kernel = &tn__matmul_blas,

@@ -17,6 +17,7 @@ const tn__op tn__op_max_pool = {
     .domain = "",
     .infer = max_pool_infer,
     .couple = tn__window_couple_pool,
+    .joint = true,
     .forward = tn__max_pool_forward,
     .backward = tn__max_pool_backward,
     .kernel = &tn__maxpool_dnnl,

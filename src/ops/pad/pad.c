@@ -183,6 +183,7 @@ const tn__op tn__op_pad = {
     .domain = "",
     .infer = pad_infer,
     .couple = pad_couple,
+    .joint = true,
     .forward = pad_forward,
     .backward = pad_backward,
 };

@@ -63,7 +63,7 @@ static tn_status reduce_couple(tn__coupling *c, const tn__site *site, tn_error *
 #define REDUCE(name)                                                                   \
     {                                                                                  \
         .type = name, .domain = "", .infer = reduce_infer, .couple = reduce_couple,    \
-        .forward = tn__reduce_forward, .backward = tn__reduce_backward                 \
+        .joint = true, .forward = tn__reduce_forward, .backward = tn__reduce_backward  \
     }
 
 const tn__op tn__op_reduce_mean = REDUCE("ReduceMean");

@@ -149,7 +149,7 @@ static tn_status relation_forward(tn__tensor *const *out, const tn__tensor *cons
 #define RELATION(name)                                                                 \
     {                                                                                  \
         .type = name, .domain = "", .infer = relation_infer,                           \
-        .couple = tn__binary_couple, .forward = relation_forward                       \
+        .couple = tn__binary_couple, .joint = true, .forward = relation_forward        \
     }
 
 const tn__op tn__op_equal = RELATION("Equal");
@@ -196,7 +196,7 @@ static tn_status predicate_forward(tn__tensor *const *out, const tn__tensor *con
 #define PREDICATE(name)                                                                \
     {                                                                                  \
         .type = name, .domain = "", .infer = predicate_infer,                          \
-        .couple = tn__unary_couple, .forward = predicate_forward                       \
+        .couple = tn__unary_couple, .joint = true, .forward = predicate_forward        \
     }
 
 const tn__op tn__op_not = PREDICATE("Not");

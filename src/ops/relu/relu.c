@@ -9,6 +9,7 @@ const tn__op tn__op_relu = {
     .domain = "",
     .infer = tn__unary_infer,
     .couple = tn__unary_couple,
+    .joint = true,
     .forward = tn__unary_forward,
     .backward = tn__unary_backward,
     .kernel = &tn__relu_dnnl,

@@ -143,7 +143,7 @@ static tn_status unsqueeze_infer(tn__inferred *out, const tn__site *site, tn_err
 #define RESHAPE(name, shapes)                                                          \
     {                                                                                  \
         .type = name, .domain = "", .infer = shapes, .couple = reshape_couple,         \
-        .forward = tn__same_forward, .backward = tn__same_backward                     \
+        .joint = true, .forward = tn__same_forward, .backward = tn__same_backward      \
     }
 
 const tn__op tn__op_reshape = RESHAPE("Reshape", reshape_infer);

@@ -157,6 +157,7 @@ const tn__op tn__op_slice = {
     .domain = "",
     .infer = slice_infer,
     .couple = slice_couple,
+    .joint = true,
     .forward = slice_forward,
     .backward = slice_backward,
 };

@@ -139,6 +139,7 @@ const tn__op tn__op_split = {
     .domain = "",
     .infer = split_infer,
     .couple = split_couple,
+    .joint = true,
     .forward = split_forward,
     .backward = split_backward,
 };

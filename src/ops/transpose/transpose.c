@@ -90,6 +90,7 @@ const tn__op tn__op_transpose = {
     .domain = "",
     .infer = transpose_infer,
     .couple = transpose_couple,
+    .joint = true,
     .forward = transpose_forward,
     .backward = transpose_backward,
 };

@@ -49,7 +49,7 @@ tn_status tn__unary_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 #define UNARY(name)                                                                    \
     {                                                                                  \
         .type = name, .domain = "", .infer = tn__unary_infer,                          \
-        .couple = tn__unary_couple, .forward = tn__unary_forward,                      \
+        .couple = tn__unary_couple, .joint = true, .forward = tn__unary_forward,       \
         .backward = tn__unary_backward                                                 \
     }
 

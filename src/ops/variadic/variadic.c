@@ -161,7 +161,7 @@ static tn_status variadic_backward(tn__tensor *const *din,
 #define VARIADIC(name)                                                                 \
     {                                                                                  \
         .type = name, .domain = "", .infer = variadic_infer,                           \
-        .couple = variadic_couple, .forward = variadic_forward,                        \
+        .couple = variadic_couple, .joint = true, .forward = variadic_forward,         \
         .backward = variadic_backward                                                  \
     }
 

@@ -101,6 +101,7 @@ const tn__op tn__op_where = {
     .domain = "",
     .infer = where_infer,
     .couple = where_couple,
+    .joint = true,
     .forward = where_forward,
     .backward = where_backward,
 };

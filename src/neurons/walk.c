@@ -1,0 +1,337 @@
+/* walk.c - has the coupling rules of all nodes speak, and hears what they say.
+ *
+ * A rule that says nothing of an axis of its output, or of an axis of a parameter it
+ * reads, gives no licence to permute that axis: it is frozen as a position (kernel
+ * taps, pixels, time). Where operands have bundles, what the rule said of their axes is
+ * kept until it has ended; lift.c then ties their bundles.
+ */
+#include "neurons/walk.h"
+
+#include "neurons/bundles.h"
+#include "ops/operand.h"
+
+size_t tn__walker_value(const tn__walker *w, int operand)
+{
+    const tn__node *node = w->site->node;
+    size_t k = operand < 0 ? (size_t)(-1 - operand) : (size_t)operand;
+    if (operand < 0)
+        return k < node->output_count ? node->outputs[k] : TN__NONE;
+    return k < node->input_count ? node->inputs[k] : TN__NONE;
+}
+
+/* The slot of an axis of an operand, or TN__NONE where there is none. */
+static size_t operand_slot(const tn__walker *w, int operand, int axis)
+{
+    size_t value = tn__walker_value(w, operand);
+    if (value == TN__NONE || axis < 0)
+        return TN__NONE;
+    size_t slot = w->cells->first_slot[value] + (size_t)axis;
+    return slot + TN__SLOT_BUNDLE < w->cells->first_slot[value + 1] - TN__SLOT_COLUMNS
+               ? slot
+               : TN__NONE;
+}
+
+static tn_status bad_rule(const tn__walker *w, int operand, int axis, tn_error *err)
+{
+    char label[TN__LABEL_TEXT];
+    return tn__fail(
+        err, TN_ERROR_UNSUPPORTED,
+        "coupling rule of node '%s' names an index that axis %d of operand %d "
+        "does not have",
+        tn__node_label(w->site->model, w->site->node_index, label, sizeof label), axis,
+        operand);
+}
+
+static tn_status hear_axis(size_t *slot, tn__walker *w, int operand, int axis,
+                           tn_error *err)
+{
+    *slot = operand_slot(w, operand, axis);
+    if (*slot == TN__NONE)
+        return bad_rule(w, operand, axis, err);
+    w->cells->heard[*slot] = (uint32_t)w->site->node_index + 1;
+    return TN_OK;
+}
+
+static tn_status locate(tn__tie *tie, int side, tn__walker *w, int operand, int axis,
+                        size_t index, tn_error *err)
+{
+    const tn__cells *cells = w->cells;
+    size_t slot;
+    tn_status status = hear_axis(&slot, w, operand, axis, err);
+    if (status)
+        return status;
+    if (index >= (size_t)(cells->first_cell[slot + 1] - cells->first_cell[slot]))
+        return bad_rule(w, operand, axis, err);
+    tie->operand[side] = operand;
+    tie->value[side] = tn__walker_value(w, operand);
+    tie->slot[side] = slot;
+    tie->cell[side] = cells->first_cell[slot] + (uint32_t)index;
+    return TN_OK;
+}
+
+static tn_status note_pair(tn__survey *survey, const tn__axis_pair *pair, tn_error *err)
+{
+    size_t n = survey->pair_count;
+    const tn__axis_pair *last = n ? &survey->pairs[n - 1] : NULL;
+    if (last && last->node == pair->node && last->value[0] == pair->value[0] &&
+        last->value[1] == pair->value[1] && last->axis[0] == pair->axis[0] &&
+        last->axis[1] == pair->axis[1])
+        return TN_OK;
+    tn_status status =
+        tn__grow(&survey->pairs, &survey->pair_capacity, n, sizeof *survey->pairs, err);
+    if (!status)
+        survey->pairs[survey->pair_count++] = *pair;
+    return status;
+}
+
+static tn_status hear_tie(tn__coupling *c, int a, int a_axis, size_t a_index, int b,
+                          int b_axis, size_t b_index, tn_error *err)
+{
+    tn__walker *w = (tn__walker *)c;
+    tn__tie tie = {.node = w->site->node_index};
+    tn_status status = locate(&tie, 0, w, a, a_axis, a_index, err);
+    if (!status)
+        status = locate(&tie, 1, w, b, b_axis, b_index, err);
+    if (status)
+        return status;
+    if (w->listener->survey) {
+        const tn__axis_pair pair = {
+            tie.node, {tie.value[0], tie.value[1]}, {a_axis, b_axis}};
+        status = note_pair(w->listener->survey, &pair, err);
+    } else if (w->lifts) {
+        const int operand[2] = {a, b}, axis[2] = {a_axis, b_axis};
+        const uint32_t index[2] = {(uint32_t)a_index, (uint32_t)b_index};
+        status = tn__lift_tie(w, operand, axis, index, err);
+    }
+    if (!status && w->listener->tie)
+        w->listener->tie(w->listener->user, &tie);
+    return status;
+}
+
+static tn_status hear_freeze(tn__coupling *c, int operand, int axis, const char *reason,
+                             tn_error *err)
+{
+    tn__walker *w = (tn__walker *)c;
+    size_t slot;
+    tn_status status = hear_axis(&slot, w, operand, axis, err);
+    if (status)
+        return status;
+    tn__cells_freeze(w->cells, slot, reason);
+    return tn__lift_demand(w, tn__walker_value(w, operand), (uint32_t)1 << axis, err);
+}
+
+/* A tensor that is read in two roles keeps the stronger: a producer makes the neuron
+ * whoever else reads it. */
+static void hear_role(tn__coupling *c, int operand, int axis, tn__role role)
+{
+    tn__walker *w = (tn__walker *)c;
+    size_t slot = operand_slot(w, operand, axis);
+    if (slot == TN__NONE || w->cells->role[slot] == TN__PRODUCER)
+        return;
+    if (role != TN__CARRIER)
+        w->cells->role[slot] = role;
+}
+
+/* --- merges ----------------------------------------------------------------------- */
+
+static tn_status note_merge(tn__walker *w, const tn__merge *merge, tn_error *err)
+{
+    tn__survey *survey = w->listener->survey;
+    tn_status status = tn__grow(&survey->merges, &survey->merge_capacity,
+                                survey->merge_count, sizeof *survey->merges, err);
+    if (status)
+        return status;
+    survey->merges[survey->merge_count++] = *merge;
+    const tn__axis_pair pair = {merge->node, {merge->one, merge->many}, {-1, -1}};
+    return note_pair(survey, &pair, err);
+}
+
+/* The one axis that counts moves in blocks of what lies behind it. */
+static tn_status tie_merge(tn__walker *w, const tn__merge *m, int one, int many,
+                           int live, tn_error *err)
+{
+    const tn__shape *shape = tn__site_shape(w->site, many);
+    size_t inner = 1, extent = (size_t)shape->dims[live];
+    size_t total = (size_t)tn__site_shape(w->site, one)->dims[m->one_axis];
+    for (int a = live + 1; a <= m->last; a++)
+        inner *= (size_t)shape->dims[a];
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < total && !status; i++)
+        status = hear_tie(&w->base, one, m->one_axis, i, many, live, i / inner % extent,
+                          err);
+    return status;
+}
+
+static tn_status hear_merge(tn__coupling *c, int one, int axis, int many, int first,
+                            int last, tn_error *err)
+{
+    tn__walker *w = (tn__walker *)c;
+    size_t slot;
+    tn_status status = hear_axis(&slot, w, one, axis, err);
+    const tn__shape *shape = status ? NULL : tn__site_shape(w->site, many);
+    for (int a = first; a <= last && !status; a++)
+        status = hear_axis(&slot, w, many, a, err);
+    if (status)
+        return status;
+    tn__merge merge = {w->site->node_index,
+                       tn__walker_value(w, one),
+                       tn__walker_value(w, many),
+                       axis,
+                       first,
+                       last};
+    if (w->listener->survey)
+        return note_merge(w, &merge, err);
+    uint32_t live = tn__merge_live(w->cells, shape, merge.many, first, last);
+    bool still =
+        w->cells->still[w->cells->first_slot[merge.one] + (size_t)axis] || !live;
+    for (int a = first; a <= last && !status; a++)
+        if (still || !(live >> a & 1))
+            status = hear_freeze(c, many, a, still ? tn__position : "merged axis", err);
+    if (status || still)
+        return status ? status : hear_freeze(c, one, axis, tn__position, err);
+    if (live & (live - 1))
+        return tn__lift_merge(w, &merge, one, many, live, err);
+    int only = first;
+    while (!(live >> only & 1))
+        only++;
+    return tie_merge(w, &merge, one, many, only, err);
+}
+
+static tn_status hear_pick(tn__coupling *c, int operand, int axis, size_t index,
+                           tn_error *err)
+{
+    tn__walker *w = (tn__walker *)c;
+    size_t slot;
+    tn_status status = hear_axis(&slot, w, operand, axis, err);
+    if (status || w->listener->survey)
+        return status;
+    tn__cells_freeze(w->cells, slot, "indexed axis");
+    return tn__lift_pick(w, operand, axis, (uint32_t)index, err);
+}
+
+/* --- the walk --------------------------------------------------------------------- */
+
+/* Freezes the axes of a value of which the node's rule said nothing. */
+static tn_status freeze_silent(tn__walker *w, size_t value, tn_error *err)
+{
+    tn__cells *cells = w->cells;
+    size_t begin = cells->first_slot[value], end = cells->first_slot[value + 1];
+    tn_status status = TN_OK;
+    for (size_t s = begin; s + TN__SLOT_EXTRA < end && !status; s++) {
+        if (cells->heard[s] == w->site->node_index + 1)
+            continue;
+        tn__cells_freeze(cells, s, tn__position);
+        status = tn__lift_demand(w, value, (uint32_t)1 << (s - begin), err);
+    }
+    return status;
+}
+
+static bool all_fixed(const tn__cells *cells, const tn__node *node)
+{
+    for (size_t k = 0; k < node->output_count; k++)
+        if (node->outputs[k] != TN__NONE &&
+            cells->nature[node->outputs[k]] != TN__FIXED)
+            return false;
+    return true;
+}
+
+static tn_status hear_rule(tn__walker *w, tn_error *err)
+{
+    const tn__site *site = w->site;
+    const tn__node *node = site->node;
+    const tn__op *op = tn__op_find(node->domain, node->type);
+    char label[TN__LABEL_TEXT];
+    if (!op || !op->couple)
+        return tn__fail(
+            err, TN_ERROR_UNSUPPORTED,
+            "cannot find the neurons at %s: the operator has no coupling rule",
+            tn__node_label(site->model, site->node_index, label, sizeof label));
+    w->lifts = tn__lift_wanted(w);
+    tn_status status = op->couple(&w->base, site, err);
+    if (!status && w->lifts)
+        status = tn__lift_node(w, op->joint, err);
+    if (status)
+        return tn__fail_in(
+            err, status, "node '%s'",
+            tn__node_label(site->model, site->node_index, label, sizeof label));
+    return TN_OK;
+}
+
+static tn_status walk_node(tn__walker *w, tn_error *err)
+{
+    const tn__node *node = w->site->node;
+    tn_status status = hear_rule(w, err);
+    for (size_t k = 0; k < node->output_count && !status; k++)
+        if (node->outputs[k] != TN__NONE)
+            status = freeze_silent(w, node->outputs[k], err);
+    for (size_t k = 0; k < node->input_count && !status; k++) {
+        size_t v = node->inputs[k];
+        /* Of an activation silence may mean indifference (a sum over the axis); a
+         * parameter's axis that nobody explains must stay as it is. */
+        if (v != TN__NONE && w->cells->nature[v] != TN__ACTIVATION)
+            status = freeze_silent(w, v, err);
+    }
+    return status;
+}
+
+/* Rows and columns of a grouped weight lie in its blocks. */
+static tn_status note_blocks(tn__walker *w, size_t value, tn_error *err)
+{
+    const tn__cells *cells = w->cells;
+    size_t blocks = cells->blocks[value];
+    size_t outer = tn__cells_extra(cells, value, TN__SLOT_BLOCKS);
+    const size_t slots[2] = {cells->first_slot[value],
+                             tn__cells_extra(cells, value, TN__SLOT_COLUMNS)};
+    tn_status status = TN_OK;
+    for (int k = 0; k < 2 && !status; k++) {
+        size_t extent = cells->first_cell[slots[k] + 1] - cells->first_cell[slots[k]];
+        const tn__inside inside = {slots[k], outer,
+                                   (uint32_t)TN__MAX(extent / blocks, (size_t)1),
+                                   (uint32_t)blocks};
+        status = tn__walker_inside(w, &inside, err);
+    }
+    return status;
+}
+
+tn_status tn__walker_inside(tn__walker *w, const tn__inside *inside, tn_error *err)
+{
+    tn__cells *cells = w->cells;
+    if (!w->listener->inside)
+        return TN_OK;
+    for (size_t k = 0; k < cells->inside_count; k++)
+        if (cells->inside[k].slot == inside->slot &&
+            cells->inside[k].outer == inside->outer)
+            return TN_OK;
+    tn_status status = tn__grow(&cells->inside, &cells->inside_capacity,
+                                cells->inside_count, sizeof *cells->inside, err);
+    if (!status)
+        cells->inside[cells->inside_count++] = *inside;
+    return status;
+}
+
+tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
+                           const tn__shapes *shapes, const tn__listener *listener,
+                           tn_error *err)
+{
+    tn__site site;
+    tn__site_memory memory = {0};
+    tn__walker w = {.base = {hear_tie, hear_freeze, hear_role, hear_merge, hear_pick},
+                    .cells = cells,
+                    .shapes = shapes,
+                    .site = &site,
+                    .listener = listener};
+    tn_status status = TN_OK;
+    for (size_t n = 0; n < model->node_count && !status; n++) {
+        if (all_fixed(cells, &model->nodes[n]))
+            continue;
+        status = tn__site_fill(&site, &memory, model, shapes, n, err);
+        if (!status)
+            status = walk_node(&w, err);
+    }
+    for (size_t v = 0; v < model->value_count && !status && listener->inside; v++)
+        if (tn__cells_blocked(cells, v))
+            status = note_blocks(&w, v, err);
+    tn__site_memory_release(&memory);
+    tn__lift_release(&w);
+    return status;
+}
