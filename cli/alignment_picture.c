@@ -10,7 +10,7 @@
 
 #define CELL 18
 #define MARGIN 130 /* for names */
-#define HEAD 34
+#define HEAD 40
 
 const char *const cli_picture_endings[] = {".svg", NULL};
 
@@ -123,11 +123,11 @@ static bool draw(FILE *file, const void *user)
     for (size_t i = 0; i < p->count; i++) {
         const tn_alignment *a = &p->list[i];
         fprintf(file, "<g transform=\"translate(%zu 0)\">\n", x);
-        fputs("<text x=\"8\" y=\"20\" font-size=\"12\">", file);
+        fputs("<text x=\"8\" y=\"16\" font-size=\"12\">columns: ", file);
         put_text(file, cli_base_name(p->args->operands[a->model]));
-        fputs(" (columns) aligned with ", file);
+        fputs("</text>\n<text x=\"8\" y=\"32\" font-size=\"12\">rows: ", file);
         put_text(file, cli_base_name(p->args->operands[a->onto]));
-        fputs(" (rows)</text>\n", file);
+        fputs("</text>\n", file);
         draw_costs(file, a);
         draw_stages(file, a);
         draw_path(file, a);

@@ -7,6 +7,8 @@
 #include "similarity/cka.h"
 #include "tensor/linalg.h"
 
+#define GRAM_ROWS ((size_t)64)
+
 tn_status tn__gram_linear(double *gram, const float *x, size_t n, size_t d,
                           tn_error *err)
 {
@@ -15,25 +17,31 @@ tn_status tn__gram_linear(double *gram, const float *x, size_t n, size_t d,
         return tn__fail_memory(err, SIZE_MAX);
     float *centred = tn__alloc(count, sizeof *centred);
     float *product = tn__alloc(n * n, sizeof *product);
+    double *mean = tn__alloc(d, sizeof *mean);
     tn_status status = TN_OK;
-    if (!centred || !product) {
+    if (!centred || !product || !mean) {
         status = tn__fail_memory(err, count * sizeof *centred);
         goto done;
     }
-    for (size_t k = 0; k < d; k++) {
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += (double)x[i * d + k];
-        float mean = (float)(sum / (double)n);
-        for (size_t i = 0; i < n; i++)
-            centred[i * d + k] = x[i * d + k] - mean;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < d; k++)
+            mean[k] += (double)x[i * d + k];
     }
-    tn__gemm_f32(false, true, n, n, d, 1, centred, d, centred, d, 0, product, n);
-    for (size_t i = 0; i < n * n; i++)
-        gram[i] = (double)product[i];
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < d; k++)
+            centred[i * d + k] = x[i * d + k] - (float)(mean[k] / (double)n);
+    }
+    for (size_t i = 0; i < n; i += GRAM_ROWS) /* the lower half, in bands */
+        tn__gemm_f32(false, true, TN__MIN(GRAM_ROWS, n - i), TN__MIN(i + GRAM_ROWS, n),
+                     d, 1, centred + i * d, d, centred, d, 0, product + i * n, n);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j <= i; j++)
+            gram[i * n + j] = gram[j * n + i] = (double)product[i * n + j];
+    }
 done:
     tn__free(centred);
     tn__free(product);
+    tn__free(mean);
     return status;
 }
 
