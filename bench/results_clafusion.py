@@ -183,6 +183,7 @@ def mean(names):
 
 
 def table(titles, rows):
+    rows = [row for row in rows if any(cell != "not run" for cell in row[1:])]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
@@ -230,20 +231,22 @@ def page(b):
     found = kept("timing")
     if found:
         out += [f"Aligning ResNet32 (17 units) with ResNet56 (29) by CKA from 400 images "
-                f"took {found['wall']:.1f} s, loading and writing included.", ""]
+                f"took {found['wall']:.1f} s of wall clock on a shared machine, loading and "
+                "writing included.", ""]
     names = ["fused (merge, refitted)", "transfer from ResNet56, chain",
              "transfer from ResNet56, random", "ResNet20 alone"]
     rows = [(n, f"{100 * found['before']:.2f}" if found else "not run",
              percent(f"finetune-{n}"))
             for n in names for found in [kept(f"finetune-{n}")]]
-    out += ["## The same budget from different starts", "",
-            "Networks of ResNet20's size, one epoch of 4,000 original training images: "
-            f"`finetune {' '.join(FINETUNE)}`. The parents were trained for 200 epochs "
-            "of 50,000 images, 2,500 times as much.", ""]
-    out += table(("start", "before", "fine-tuned"), rows)
+    tuned = [row for row in rows if row[1] != "not run"]
+    if tuned:
+        out += ["## The same budget from different starts", "",
+                "Networks of ResNet20's size, one epoch of 4,000 original training images: "
+                f"`finetune {' '.join(FINETUNE)}`. The parents were trained for 200 epochs "
+                "of 50,000 images, 2,500 times as much.", ""]
+        out += table(("start", "before", "fine-tuned"), tuned)
     out += ["## To repeat", "", "    bench/results_clafusion.py", "",
-            "Cells that say *not run* had no result in `build/results/clafusion` when the "
-            "page was written.", ""]
+            "It goes on where it was stopped; what was not run is left out.", ""]
     (PAGE / "clafusion.md").write_text("\n".join(out))
 
 
