@@ -73,6 +73,9 @@ static void mnist_perceptrons_keep_their_accuracy(void **state)
     options.recalibrate = TN_RECALIBRATE_DATA_FREE;
     assert_true(fused_accuracy(pair, NULL, &options, test) >= 0.981);
     options.recalibrate = TN_RECALIBRATE_NONE;
+    options.descents = 3;
+    assert_true(fused_accuracy(pair, NULL, &options, test) >= 0.984);
+    options.descents = 0;
     options.align = false;
     assert_near(fused_accuracy(pair, NULL, &options, test), 0.9023, 1e-3);
     tn_dataset_free(probe);
@@ -100,6 +103,10 @@ static void residual_networks_need_their_norms_reset(void **state)
     options.samples = 150;
     options.calibration = 250;
     assert_true(fused_accuracy(pair, probe, &options, all) >= 0.65);
+    options.refit = TN_REFIT_LAYERS;
+    options.recalibrate = TN_RECALIBRATE_AUTO;
+    assert_true(fused_accuracy(pair, probe, &options, all) >= 0.78);
+    options.refit = TN_REFIT_NONE;
     options.recalibrate = TN_RECALIBRATE_NONE;
     double bare = fused_accuracy(pair, probe, &options, all);
     assert_true(bare <= 0.35);
@@ -111,10 +118,34 @@ static void residual_networks_need_their_norms_reset(void **state)
     tn_model_free(pair[1]);
 }
 
+static void halves_of_the_classes_make_more_than_either(void **state)
+{
+    (void)state;
+    static const char *const paths[2] = {TN_TEST_SHARED "/models/mnist-mlp-noniid-0.pt",
+                                         TN_TEST_SHARED
+                                         "/models/mnist-mlp-noniid-1.pt"};
+    require_file(paths[0]);
+    tn_model *pair[2] = {load(paths[0], "mlp"), load(paths[1], "mlp")};
+    tn_dataset *probe =
+        open_data("idx:" TN_TEST_SHARED "/data/mnist,split=train,limit=1500" MNIST);
+    tn_dataset *test = open_data("idx:" TN_TEST_SHARED "/data/mnist,split=test" MNIST);
+    tn_fuse_options options = TN_FUSE_OPTIONS_INIT;
+    options.threads = 1;
+    options.method = TN_FUSE_AUTO;
+    double found = fused_accuracy(pair, probe, &options, test);
+    assert_true(found >= accuracy_of(pair[0], test) + 0.02);
+    assert_true(found >= accuracy_of(pair[1], test) + 0.02);
+    tn_dataset_free(probe);
+    tn_dataset_free(test);
+    tn_model_free(pair[0]);
+    tn_model_free(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mnist_perceptrons_keep_their_accuracy),
+        cmocka_unit_test(halves_of_the_classes_make_more_than_either),
         cmocka_unit_test(residual_networks_need_their_norms_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
