@@ -158,6 +158,11 @@ static tn_status say_infeasible(const tn__assembly *job, tn_error *err)
     double excess = 0;
     char text[160];
     tn_status status = tn__program_nearest(&path, &excess, &job->program, err);
+    if (status == TN_ERROR_MISMATCH && job->options->max_memory)
+        return tn__fail(err, status,
+                        "no blocks of the zoo can be chained within %llu bytes of "
+                        "activations, whatever the other budgets",
+                        (unsigned long long)job->options->max_memory);
     if (status != TN_OK)
         return status;
     costs_text(text, sizeof text, path.cost, job->options->max_latency > 0);

@@ -23,6 +23,9 @@ $ head -c 4 ab.svg; echo
 $ tenon assemble a.onnx b.onnx -o none.onnx --data random:1x4x4,classes=4,limit=256 -k 2 --max-params 10 -q
 ! tenon: no chain of blocks keeps the budgets; the nearest has 248 parameters and 248 MACs, 2380.00 % beyond them
 ? 1
+$ tenon assemble a.onnx b.onnx -o none.onnx --data random:1x4x4,classes=4,limit=256 -k 2 --max-memory 100 -q
+! tenon: no blocks of the zoo can be chained within 100 bytes of activations, whatever the other budgets
+? 1
 $ tenon assemble a.onnx b.onnx -o none.onnx --data random:1x4x4,classes=4,limit=256 -k 2 --eps 0.01 -q
 ! tenon: no cut into 2 blocks keeps every block within eps = 0.01; the least that works is 0.1613
 ? 1
