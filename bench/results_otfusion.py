@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Writes docs/results/otfusion.md and its picture from runs of `tenon`.
+"""Writes docs/results/otfusion.md and its pictures from runs of `tenon`.
 
-Three pairs of parents per architecture are trained on Fashion-MNIST from different seeds
-(kept in build/results, so that a second run takes minutes), fused, and evaluated on the
-test split, which chooses nothing. Usage: bench/results_otfusion.py [--tenon PATH]
+fashion: three pairs of parents per architecture are trained on Fashion-MNIST from
+different seeds, fused, and evaluated on the test split, which chooses nothing.
+pairs: the trained pairs of ../shared/models, every method on the same parents, and
+accuracy against width. What was measured is kept in build/results (delete it after a
+change of tenon). --only NAME makes one section anew and leaves the other.
+Usage: bench/results_otfusion.py [--tenon PATH] [--only fashion|pairs]
 """
 import argparse
 import json
 import pathlib
+import re
 import statistics
 import subprocess
 
@@ -113,15 +117,9 @@ def picture(panels):
     return "\n".join(out) + "\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
-    tenon = parser.parse_args().tenon
-    CACHE.mkdir(parents=True, exist_ok=True)
-    version = run(tenon, "--version").strip()
-    text = ["# OTFusion", "",
-            f"Written by `bench/results_otfusion.py` with {version}. Data: Debian's "
-            "`dataset-fashion-mnist`; accuracies on its 10,000 test images, in percent, "
+def fashion_section(tenon):
+    text = ["Data: Debian's `dataset-fashion-mnist`; accuracies on its 10,000 test images, "
+            "in percent, "
             f"mean ± standard deviation over {len(SEEDS)} pairs of parents (seeds "
             "1 and 2, 3 and 4, 5 and 6). The test split chooses nothing; alignment "
             "and recalibration see unlabelled training images only.", ""]
@@ -156,10 +154,168 @@ def main():
     text += ["![accuracy against the weight of the second parent](otfusion.svg)", "",
              "t is the weight of parent B: `--weights (1-t)/t`, first pair of parents. "
              "Dotted grey: their prediction ensemble.", ""]
-    folder = ROOT / "docs" / "results"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "otfusion.svg").write_text(picture(panels))
-    (folder / "otfusion.md").write_text("\n".join(text))
+    (ROOT / "docs" / "results" / "otfusion.svg").write_text(picture(panels))
+    return text
+
+
+# --- trained pairs, every method -----------------------------------------------------
+
+SHARED = ROOT.parent / "shared"
+JPEG = SHARED / "data" / "cifar10-jpeg-"
+PAIRS = (
+    ("MNIST MLP 784-400-200-100-10", "mnist-mlp", "mlp:784-400-200-100-10",
+     f"idx:{SHARED}/data/mnist,split=train,limit=4000", f"idx:{SHARED}/data/mnist,split=test"),
+    ("ResNet20 with batch norm, CIFAR-10 as JPEG", "cifar10-jpeg-resnet20", "resnet20",
+     f"tar:{JPEG}train.tar.zst,limit=4000", f"tar:{JPEG}test.tar.zst,limit=2000"),
+    ("VGG11 without norm, CIFAR-10 as JPEG", "cifar10-jpeg-vgg11", "vgg11",
+     f"tar:{JPEG}train.tar.zst,limit=4000", f"tar:{JPEG}test.tar.zst,limit=2000"),
+)
+PER_PAIR = {"cifar10-jpeg-vgg11": 6}  # of METHODS: the ladder is slow there
+METHODS = (
+    ("plain average", "--plain --recalibrate none"),
+    ("matched by weights, no image", "--support weights"),
+    ("matched by activations", "--recalibrate none"),
+    ("matched by activations, recalibrated", ""),
+    ("matched by weights, recalibrated", "--support weights"),
+    ("matched by activations, layers refitted", "--refit layers"),
+    ("method auto", "--method auto"),
+)
+WIDTHS = (1, 1.25, 1.5, 1.75, 2)
+
+
+def slug(key):
+    return re.sub("[^a-z0-9.-]+", "-", key.lower())
+
+
+def kept(tenon, key, *args):
+    """A command's JSON, from the file of an earlier run where there is one."""
+    path = CACHE / f"{slug(key)}.json"
+    if not path.exists():
+        print(key, flush=True)
+        path.write_text(run(tenon, *args, "--json", "-q"))
+    return json.loads(path.read_text())
+
+
+def fuse_pair(tenon, pair, label, options):
+    """Accuracy on all test images, parameters and MACs, seconds of one fusion."""
+    _, stem, arch, train, test = pair
+    files = sorted((SHARED / "models").glob(f"{stem}-?.pth"))
+    out = CACHE / f"{slug(f'{stem} {label}')}.onnx"
+    data = () if "no image" in label else ("--data", train)
+    made = kept(tenon, f"{stem} {label}", "fuse", *files, "--arch", arch, "-o", out, "-f",
+                *data, *((() if not data else ("--eval-data", "none"))), *options.split())
+    score = kept(tenon, f"{stem} {label} eval", "eval", out, "--data", test)["models"][0]
+    return {**score, "seconds": made["fused"]["seconds"]}
+
+
+def curve_picture(curves, parents, ensemble):
+    """Accuracy against width as SVG."""
+    left, top, plot_w, plot_h = 60, 50, 400, 220
+    floor = min(min(points) for _, points, _ in curves)
+    low = int(20 * floor) / 20
+    high = max(ensemble, *parents) + 0.01
+    x = lambda w: left + plot_w * (w - 1)
+    y = lambda a: top + plot_h * (high - a) / (high - low)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + plot_w + 130} '
+           f'{top + plot_h + 50}" font-family="sans-serif" font-size="12">',
+           '<rect width="100%" height="100%" fill="#ffffff"/>',
+           f'<text x="{left}" y="24" font-size="15" fill="#222">ResNet20: accuracy against '
+           'width</text>']
+    level = low
+    while level < high:
+        out.append(f'<path d="M{left} {y(level):.1f}h{plot_w}" stroke="#ddd"/>'
+                   f'<text x="{left - 8}" y="{y(level) + 4:.1f}" text-anchor="end" '
+                   f'fill="#444">{100 * level:.0f} %</text>')
+        level += 0.05
+    for w in (1, 1.25, 1.5, 1.75, 2):
+        out.append(f'<text x="{x(w)}" y="{top + plot_h + 18}" text-anchor="middle" '
+                   f'fill="#444">{w:g}</text>')
+    out.append(f'<text x="{x(1.5)}" y="{top + plot_h + 38}" text-anchor="middle" '
+               'fill="#444">width, in the multiply-accumulates of one parent</text>')
+    for a, label in ((ensemble, "ensemble"), (max(parents), "better parent")):
+        at = y(a) + (4 if label == "ensemble" else 12)
+        out.append(f'<path d="M{left} {y(a):.1f}h{plot_w}" stroke="#888" '
+                   f'stroke-dasharray="1 4"/><text x="{left + plot_w + 8}" y="{at:.1f}" '
+                   f'fill="#666">{label}</text>')
+    for n, (label, points, colour) in enumerate(curves):
+        line = " ".join(f"{x(w):.1f},{y(a):.1f}" for w, a in zip(WIDTHS, points))
+        out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" '
+                   'stroke-width="2"/>')
+        at = left + 120 * n
+        out.append(f'<path d="M{at} 40h18" stroke="{colour}" stroke-width="2"/>'
+                   f'<text x="{at + 23}" y="44" fill="#222">{label}</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def width_section(tenon, parents, ensemble):
+    pair, curves, text = PAIRS[1], [], []
+    text += ["### Accuracy against width", "",
+             "`--width X`: the neurons whose merging costs most stay apart until the "
+             "result has X times the multiply-accumulates of one parent; at 2 both stand "
+             "side by side and the result is the mean of their outputs.", "",
+             "| width | " + " | ".join(f"{w:g}" for w in WIDTHS) + " |",
+             "|---" * (len(WIDTHS) + 1) + "|"]
+    for label, options, colour in (("refitted", "--refit layers", "#0b6e4f"),
+                                   ("recalibrated", "", "#3a86d4")):
+        rows = [fuse_pair(tenon, pair, f"width {w:g} {label}",
+                          f"{options} --width {w:g}") for w in WIDTHS]
+        curves.append((label, [row["accuracy"] for row in rows], colour))
+        text.append(f"| {label} | " +
+                    " | ".join(f"{100 * row['accuracy']:.2f}" for row in rows) + " |")
+    text += ["", "![accuracy against width](otfusion-width.svg)", ""]
+    (ROOT / "docs" / "results" / "otfusion-width.svg").write_text(
+        curve_picture(curves, parents, ensemble))
+    return text
+
+
+def pairs_section(tenon):
+    """Every method on the trained pairs of ../shared/models."""
+    text = ["## Trained pairs, every method", "",
+            "The parents of `../shared/models`; all 10,000 test images of MNIST, 2,000 of "
+            "CIFAR-10 drawn by seed (standard error about 0.8). Alignment, "
+            "recalibration and refitting see 200 and 1000 unlabelled training images; "
+            "`auto` judges on further ones. `no image` sees none.", ""]
+    for pair in PAIRS:
+        title, stem, arch, train, test = pair
+        files = sorted((SHARED / "models").glob(f"{stem}-?.pth"))
+        both = kept(tenon, f"{stem} parents", "eval", *files, "--arch", arch, "--data", test)
+        accuracy = [model["accuracy"] for model in both["models"]]
+        text += [f"### {title}", "", "| | accuracy | seconds |", "|---|---|---|"]
+        text += [f"| parent {k} | {100 * a:.2f} | |" for k, a in enumerate(accuracy)]
+        for label, options in METHODS[:PER_PAIR.get(stem)]:
+            row = fuse_pair(tenon, pair, label, options)
+            name = f"`{options}`" if options else "the default"
+            text.append(f"| {label} ({name}) | {100 * row['accuracy']:.2f} | "
+                        f"{row['seconds']:.1f} |")
+        text += [f"| prediction ensemble | {100 * both['ensemble']['accuracy']:.2f} | |", ""]
+        if stem.endswith("resnet20"):
+            text += width_section(tenon, accuracy, both["ensemble"]["accuracy"])
+    return text
+
+
+# --- the page ------------------------------------------------------------------------
+
+def old_section(page, name):
+    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", page, re.S)
+    return found and found.group(1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
+    parser.add_argument("--only", choices=("fashion", "pairs"))
+    args = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = ROOT / "docs" / "results" / "otfusion.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = path.read_text() if path.exists() else ""
+    version = run(args.tenon, "--version").strip()
+    text = f"# OTFusion\n\nWritten by `bench/results_otfusion.py` with {version}.\n\n"
+    for name, make in (("fashion", fashion_section), ("pairs", pairs_section)):
+        section = old_section(page, name) if args.only not in (None, name) else None
+        section = section or "\n".join(make(args.tenon)) + "\n"
+        text += f"<!-- {name} -->\n{section}<!-- end of {name} -->\n\n"
+    path.write_text(text.rstrip() + "\n")
 
 
 if __name__ == "__main__":
