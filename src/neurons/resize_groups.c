@@ -303,8 +303,15 @@ static tn_status write_list(resizing *s, size_t n, const char *name, size_t k,
     tn_status status = tn__tensor_create(&tensor, TN_I64, 1, dims, err);
     if (status == TN_OK)
         status = tn__tensor_write(&tensor, &data, err);
-    if (status == TN_OK) {
+    if (status == TN_OK)
         memcpy(data, list->v, list->count * sizeof *list->v);
+    value = tn__model_find_value(s->out, text);
+    if (status == TN_OK && value != TN__NONE && value == node->inputs[k]) {
+        tn__tensor_release(
+            &s->out->values[value].parameter); /* named after this node */
+        s->out->values[value].parameter = tensor;
+        tensor = (tn__tensor){0};
+    } else if (status == TN_OK) {
         status = tn__model_add_parameter(&value, s->out, text, &tensor, err);
     }
     if (status == TN_OK)
