@@ -248,7 +248,9 @@ void tn__model_remove_nodes(tn_model *model, const bool *marked)
         else
             model->nodes[kept++] = model->nodes[n];
     }
-    memset(model->nodes + kept, 0, (model->node_count - kept) * sizeof *model->nodes);
+    if (kept < model->node_count) /* there may be no nodes at all */
+        memset(model->nodes + kept, 0,
+               (model->node_count - kept) * sizeof *model->nodes);
     model->node_count = kept;
 }
 
