@@ -71,10 +71,22 @@ static tn_status cells_of(uint8_t **cells, size_t *left, const resizing *s,
     return TN_OK;
 }
 
+/* Whether the indices of an axis are blocks, which go or stay as wholes. */
+static bool has_blocks(const tn__groups *groups, size_t value, int axis)
+{
+    for (size_t g = 0; g < groups->count; g++)
+        for (size_t e = 0; groups->list[g].kinds && e < groups->list[g].entry_count;
+             e++)
+            if (groups->list[g].entries[e].value == value &&
+                groups->list[g].entries[e].axis == axis)
+                return true;
+    return false;
+}
+
 /* What there will be along axis `axis` of a bundle: what each line has where they all
- * have the same, else the lines across that have any. */
+ * have the same, else (and of blocks) the lines across that have any. */
 static size_t bundle_extent(const uint8_t *cells, const tn__shape *shape,
-                            uint32_t bundle, int axis)
+                            uint32_t bundle, int axis, bool blocks)
 {
     size_t inner = 1, outer = 1, extent = (size_t)shape->dims[axis], common = 0;
     size_t across = 0;
@@ -95,7 +107,7 @@ static size_t bundle_extent(const uint8_t *cells, const tn__shape *shape,
             any = cells[(k / inner * extent + c) * inner + k % inner] > 0;
         across += any;
     }
-    return same ? common : across;
+    return same && !blocks ? common : across;
 }
 
 /* The extent that an axis will have. */
@@ -116,8 +128,10 @@ static tn_status extent_left(size_t *left, const resizing *s, size_t value, int 
     }
     for (int a = 0; a < shape->rank; a++)
         if (bundle >> a & 1)
-            product *= bundle_extent(cells, shape, bundle, a);
-    *left = bundle_extent(cells, shape, bundle, axis);
+            product *=
+                bundle_extent(cells, shape, bundle, a, has_blocks(s->groups, value, a));
+    *left =
+        bundle_extent(cells, shape, bundle, axis, has_blocks(s->groups, value, axis));
     tn__free(cells);
     if (product == total)
         return TN_OK;

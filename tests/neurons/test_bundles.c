@@ -67,7 +67,7 @@ static tn_model *fused_attention(void)
     static const char *const parts[] = {"query", "key", "value"};
     size_t part[3];
     for (int k = 0; k < 3; k++) {
-        char text[64];
+        char text[32];
         snprintf(text, sizeof text, "%s.index", parts[k]);
         size_t index = scalar(model, text, k);
         part[k] = toy_node(model, "Gather", parts[k], VALUES(x, index));
@@ -83,7 +83,7 @@ static tn_model *separate_attention(void)
     size_t x = toy_input(model, DIMS(-1, 5, 6)), part[3];
     static const char *const names[] = {"query", "key", "value"};
     for (int k = 0; k < 3; k++) {
-        char text[64];
+        char text[32];
         snprintf(text, sizeof text, "%s.weight", names[k]);
         size_t w = toy_parameter(model, text, DIMS(6, ALL));
         part[k] = toy_node(model, "MatMul", names[k], VALUES(x, w));
