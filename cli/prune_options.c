@@ -33,6 +33,7 @@ static const struct cli_choice allocations[] = {{"even", TN_PRUNE_ALLOCATE_EVEN}
 static const struct cli_choice repairs[] = {{"auto", TN_PRUNE_REPAIR_AUTO},
                                             {"none", TN_PRUNE_REPAIR_NONE},
                                             {"norm", TN_PRUNE_REPAIR_NORM},
+                                            {"mean", TN_PRUNE_REPAIR_MEAN},
                                             {NULL, 0}};
 
 static const struct cli_option options[] = {
@@ -127,7 +128,9 @@ static const struct cli_option options[] = {
      .kind = CLI_CHOICE,
      .recorded = true,
      .offset = FIELD(repair),
-     .help = "of statistics afterwards; auto takes norm, and none with --compat",
+     .help =
+         "of statistics afterwards; mean leaves variances behind refitted layers "
+         "alone; auto takes norm, with --method auto norm or mean, with --compat none",
      .choices = repairs},
     {.name = "compat",
      .kind = CLI_FLAG,

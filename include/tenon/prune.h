@@ -62,10 +62,13 @@ typedef enum tn_prune_importance {                           /* which neurons st
 } tn_prune_importance;
 
 typedef enum tn_prune_repair {                       /* of statistics */
-                               TN_PRUNE_REPAIR_AUTO, /* norm, and none with `compat` */
+                               TN_PRUNE_REPAIR_AUTO, /* norm, with method auto norm or
+                                                        mean, with `compat` none */
                                TN_PRUNE_REPAIR_NONE,
-                               TN_PRUNE_REPAIR_NORM /* mean and variance in batch norms
-                                                       re-estimated */
+                               TN_PRUNE_REPAIR_NORM, /* mean and variance in batch norms
+                                                        re-estimated */
+                               TN_PRUNE_REPAIR_MEAN  /* but not the variance behind
+                                                        refitted layers */
 } tn_prune_repair;
 
 typedef enum tn_prune_allocation { /* which groups lose more than others */

@@ -25,7 +25,7 @@ typedef struct tn__plan_group {
 struct tn_prune_plan {
     char model[TN__SHA256_HEX]; /* of the file it was made for; or "" */
     tn_prune_method method;
-    bool repair, compat;
+    bool repair, hold, compat;
     uint64_t seed;
     double sparsity;
     size_t images; /* that statistics are taken from; 0: none are needed */

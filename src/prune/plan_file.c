@@ -71,6 +71,7 @@ static cJSON *plan_json(const tn_prune_plan *plan, const char *note)
     cJSON_AddStringToObject(json, "model", plan->model);
     cJSON_AddStringToObject(json, "method", tn__prune_method_names[plan->method]);
     cJSON_AddBoolToObject(json, "repair", plan->repair);
+    cJSON_AddBoolToObject(json, "hold", plan->hold);
     cJSON_AddBoolToObject(json, "compat", plan->compat);
     cJSON_AddRawToObject(json, "sparsity", sparsity);
     cJSON_AddStringToObject(json, "seed", seed);
@@ -365,6 +366,7 @@ static tn_status read_method(tn_prune_plan *plan, const cJSON *json, tn_error *e
     if ((status = read_text(&method, json, "method", err)) ||
         (status = read_text(&seed, json, "seed", err)) ||
         (status = read_bool(&plan->repair, json, "repair", err)) ||
+        (status = read_bool(&plan->hold, json, "hold", err)) ||
         (status = read_bool(&plan->compat, json, "compat", err)))
         return status;
     int found = TN_PRUNE_AUTO;

@@ -39,7 +39,7 @@ typedef struct pruning {
 typedef struct attempt {
     tn_prune_method method;
     tn_prune_importance importance;
-    bool repair;
+    bool repair, hold; /* batch norms; but not the variance behind refitted layers */
     tn_model *model;
     bool **kept;   /* [groups]: [neurons], NULL where the group keeps all */
     tn__map *maps; /* [groups], or NULL: the others are deleted */
@@ -388,6 +388,7 @@ static tn_status try_method(attempt *a, const pruning *p, tn_error *err)
                          .groups = groups,
                          .kept = refits ? (const bool *const *)a->kept : NULL,
                          .norms = a->repair,
+                         .hold = a->hold,
                          .small = a->model,
                          .small_probe = small_probe,
                          .images = p->images,
@@ -426,6 +427,7 @@ static tn_status make_plan(tn_prune_plan **out, const pruning *p, const attempt 
         return tn__fail_memory(err, sizeof *made);
     made->method = a->kept ? a->method : TN_PRUNE_DELETE;
     made->repair = a->repair;
+    made->hold = a->hold;
     made->compat = p->options->compat;
     made->seed = p->options->seed;
     made->sparsity = p->sparsity;
@@ -522,7 +524,10 @@ static tn_status try_one(attempt *a, const pruning *p, const tn_observer *observ
         status = try_method(a, p, err);
     if (status == TN_OK && p->images)
         tn__log(observer, 2, "%s%s: outputs move by %.4g of their variance",
-                tn__prune_method_names[a->method], a->repair ? "" : ", no repair",
+                tn__prune_method_names[a->method],
+                !a->repair ? ", no repair"
+                : a->hold  ? ", means repaired"
+                           : "",
                 a->error);
     return status;
 }
@@ -532,15 +537,19 @@ static tn_status try_one(attempt *a, const pruning *p, const tn_observer *observ
 static tn_status try_all(attempt *best, const pruning *p, const tn_observer *observer,
                          tn_error *err)
 {
-    bool repair = p->options->repair != TN_PRUNE_REPAIR_NONE, tell = images_tell(p);
+    tn_prune_repair by = p->options->repair;
+    bool repair = by != TN_PRUNE_REPAIR_NONE, tell = images_tell(p);
     const attempt all[] = {{.method = TN_PRUNE_DELETE},
                            {.method = TN_PRUNE_DELETE, .repair = repair},
                            {.method = TN_PRUNE_FOLD, .repair = repair},
-                           {.method = TN_PRUNE_REFIT, .repair = repair}};
+                           {.method = TN_PRUNE_REFIT, .repair = repair},
+                           {.method = TN_PRUNE_REFIT, .repair = repair, .hold = true}};
     tn_status status = TN_OK;
     for (size_t k = 0; k < TN__COUNT(all) && status == TN_OK; k++) {
         attempt a = all[k];
-        if (!tell && a.method == TN_PRUNE_REFIT)
+        if (a.method == TN_PRUNE_REFIT &&
+            (!tell || (a.hold && (!repair || by == TN_PRUNE_REPAIR_NORM)) ||
+             (!a.hold && by == TN_PRUNE_REPAIR_MEAN)))
             continue;
         status = try_one(&a, p, observer, err);
         if (status == TN_OK && (k == 0 || a.error < (tell ? 1 : EXACT) * best->error)) {
@@ -560,7 +569,8 @@ static tn_status try_asked(attempt *best, const pruning *p, const tn_observer *o
     if (options->method == TN_PRUNE_AUTO)
         return try_all(best, p, observer, err);
     attempt a = {.method = options->method,
-                 .repair = !options->compat && options->repair != TN_PRUNE_REPAIR_NONE};
+                 .repair = !options->compat && options->repair != TN_PRUNE_REPAIR_NONE,
+                 .hold = options->repair == TN_PRUNE_REPAIR_MEAN};
     tn_status status = try_one(&a, p, observer, err);
     if (status == TN_OK)
         *best = a;
@@ -573,7 +583,7 @@ static tn_status try_asked(attempt *best, const pruning *p, const tn_observer *o
 static tn_status try_plan(attempt *best, pruning *p, const tn_prune_plan *plan,
                           const tn_observer *observer, tn_error *err)
 {
-    attempt a = {.method = plan->method, .repair = plan->repair};
+    attempt a = {.method = plan->method, .repair = plan->repair, .hold = plan->hold};
     size_t count = p->groups->count;
     char hash[TN__SHA256_HEX];
     tn_status status = TN_OK;

@@ -12,6 +12,7 @@
  *     absorb       what becomes of the others: the maps
  *     leaves       images where there are none
  *     refit        layers and batch norms put right in one sweep
+ *     refit_layers the layers of it, one at a time (refit.h)
  *     plan         what was done, to do it again (plan.h)
  *     prune        the order in which all that happens
  */
@@ -185,6 +186,7 @@ typedef struct tn__refitting {
     const tn__groups *groups; /* of probe */
     const bool *const *kept;  /* [groups]; or NULL: no layer is refitted */
     bool norms;
+    bool hold;                   /* the variance of norms behind refitted layers */
     tn_model *small;             /* changed */
     const tn_model *small_probe; /* gives the goals of batch norms */
     const float *images;         /* [n, input] */

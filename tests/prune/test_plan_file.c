@@ -55,7 +55,8 @@ static void a_plan_comes_back_and_does_the_same(void **state)
 
 #define HEAD                                                                           \
     "{\"tenon_prune_plan\":1,\"model\":\"\",\"method\":\"fold\",\"repair\":false,"     \
-    "\"compat\":false,\"sparsity\":0.5,\"seed\":\"1\",\"images\":{\"count\":0,"        \
+    "\"hold\":false,\"compat\":false,\"sparsity\":0.5,\"seed\":\"1\",\"images\":{"     \
+    "\"count\":0,"                                                                     \
     "\"synthetic\":false,\"sha256\":\"\"},\"groups\":["
 #define GROUP "{\"group\":0,\"name\":\"fc1.weight\",\"neurons\":4,"
 
@@ -71,7 +72,7 @@ static void what_is_wrong_is_told(void **state)
         {"{\"tenon_prune_plan\":1}", "'model' is not there or not text"},
         {"{\"tenon_prune_plan\":1,\"model\":\"xyz\"}", "not 64 hexadecimal digits"},
         {"{\"tenon_prune_plan\":1,\"model\":\"\",\"method\":\"burn\",\"seed\":\"1\","
-         "\"repair\":true,\"compat\":true}",
+         "\"repair\":true,\"hold\":true,\"compat\":true}",
          "'method' is 'burn': not known"},
         {HEAD "{\"group\":-1}]}", "group 1 of the list: 'group' is not there or not a"},
         {HEAD GROUP "\"kept\":[1,1]}]}", "ascending neurons below 4"},
