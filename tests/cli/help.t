@@ -8,7 +8,9 @@ Commands:
   inspect    what is in a model: nodes, parameters, MACs, groups, legal cuts
   eval       accuracy, loss and calibration of models, and of their ensemble
   fuse       one network out of several, by optimal transport of their neurons
-<lines>
+  prune      a smaller network out of one, without training
+  slim       a smaller network, with training
+  assemble   one network within budgets, out of blocks of several
   train      trains a built-in architecture from random weights
   finetune   goes on training a model
   distill    trains a student on what one or more teachers say

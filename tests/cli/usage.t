@@ -13,7 +13,7 @@ $ tenon fuse a.onnx b.onnx -o out.onnx --suport weights
 ! tenon fuse: unknown option '--suport' (did you mean '--support'?); see 'tenon help fuse'
 ? 2
 $ tenon fuse a.onnx b.onnx -o out.onnx --support colour
-! tenon fuse: --support is 'colour', wanted is auto, weights or activations; see 'tenon help fuse'
+! tenon fuse: --support is 'colour', wanted is auto, weights, activations or both; see 'tenon help fuse'
 ? 2
 $ tenon fuse a.onnx b.onnx
 ! tenon fuse: -o OUT is wanted; see 'tenon help fuse'
