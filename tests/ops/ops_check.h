@@ -292,6 +292,10 @@ typedef struct recorder {
         tn__role role;
     } roles[16];
     size_t role_count;
+    struct {
+        int one, axis, many, first, last;
+    } merges[16];
+    size_t merge_count;
 } recorder;
 
 static inline tn_status record_tie(tn__coupling *c, int a, int a_axis, size_t i, int b,
@@ -330,10 +334,17 @@ static inline void record_role(tn__coupling *c, int operand, int axis, tn__role 
     r->roles[r->role_count++].role = role;
 }
 
-/* Merges and picks are for the groups to judge: here the merged axes are frozen. */
+/* Merges and picks are for the groups to judge: here the merged axes are frozen too. */
 static inline tn_status record_merge(tn__coupling *c, int one, int axis, int many,
                                      int first, int last, tn_error *err)
 {
+    recorder *r = (recorder *)c;
+    assert_true(r->merge_count < TN__COUNT(r->merges));
+    r->merges[r->merge_count].one = one;
+    r->merges[r->merge_count].axis = axis;
+    r->merges[r->merge_count].many = many;
+    r->merges[r->merge_count].first = first;
+    r->merges[r->merge_count++].last = last;
     tn_status status = record_freeze(c, one, axis, "merge", err);
     for (int a = first; a <= last && !status; a++)
         status = record_freeze(c, many, a, "merge", err);
@@ -386,6 +397,18 @@ static inline bool is_frozen(const recorder *r, int operand, int axis)
 {
     for (size_t k = 0; k < r->frozen_count; k++)
         if (r->frozen[k].operand == operand && r->frozen[k].axis == axis)
+            return true;
+    return false;
+}
+
+/* Axis `axis` of operand `one` is the axes first .. last of operand `many`. */
+static inline bool is_merged(const recorder *r, int one, int axis, int many, int first,
+                             int last)
+{
+    for (size_t k = 0; k < r->merge_count; k++)
+        if (r->merges[k].one == one && r->merges[k].axis == axis &&
+            r->merges[k].many == many && r->merges[k].first == first &&
+            r->merges[k].last == last)
             return true;
     return false;
 }

@@ -104,7 +104,7 @@ static void axes_are_squeezed_and_added(void **state)
     check_end(&c);
 }
 
-static void flattening_ties_channels_in_blocks(void **state)
+static void flattening_merges_channels_and_positions(void **state)
 {
     (void)state;
     check c = check_start();
@@ -113,10 +113,9 @@ static void flattening_ties_channels_in_blocks(void **state)
     assert_ok(check_run(&c, err));
     check_shape(&c, 0, 2, (int64_t[]){1, 12});
     const recorder *r = record(&c);
-    for (size_t i = 0; i < 12; i++)
-        assert_true(is_tied(r, 0, 1, i / 4, TN__OUT(0), 1, i));
-    assert_true(is_frozen(r, 0, 2) && is_frozen(r, 0, 3));
-    assert_false(is_frozen(r, 0, 1) || is_frozen(r, TN__OUT(0), 1));
+    assert_true(is_merged(r, TN__OUT(0), 1, 0, 1, 3));
+    assert_int_equal(r->merge_count, 1);
+    assert_int_equal(ties_of(r, 0, 1), 0);
     check_end(&c);
 }
 
@@ -132,16 +131,15 @@ static void axes_of_one_do_not_matter(void **state)
     check_end(&c);
 }
 
-static void a_cut_axis_moves_in_blocks(void **state)
+static void a_cut_axis_is_a_merge_the_other_way_round(void **state)
 {
     (void)state;
     check c = reshape(3, (int64_t[]){2, 5, 12}, 4, (int64_t[]){2, 5, 3, 4});
     assert_ok(check_infer(&c, err));
     const recorder *r = record(&c);
     assert_true(is_tied(r, 0, 1, 4, TN__OUT(0), 1, 4));
-    for (size_t i = 0; i < 12; i++)
-        assert_true(is_tied(r, 0, 2, i, TN__OUT(0), 2, i / 4));
-    assert_true(is_frozen(r, TN__OUT(0), 3));
+    assert_true(is_merged(r, 0, 2, TN__OUT(0), 2, 3));
+    assert_int_equal(r->merge_count, 1);
     check_end(&c);
 }
 
@@ -179,9 +177,9 @@ int main(void)
         cmocka_unit_test(targets_are_resolved),
         cmocka_unit_test(impossible_targets_are_refused),
         cmocka_unit_test(axes_are_squeezed_and_added),
-        cmocka_unit_test(flattening_ties_channels_in_blocks),
+        cmocka_unit_test(flattening_merges_channels_and_positions),
         cmocka_unit_test(axes_of_one_do_not_matter),
-        cmocka_unit_test(a_cut_axis_moves_in_blocks),
+        cmocka_unit_test(a_cut_axis_is_a_merge_the_other_way_round),
         cmocka_unit_test(axes_that_do_not_correspond_are_frozen),
         cmocka_unit_test(empty_axes_have_no_cells),
     };
