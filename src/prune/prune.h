@@ -14,7 +14,7 @@
  *     refit        layers and batch norms put right in one sweep
  *     refit_layers the layers of it, one at a time (refit.h)
  *     plan         what was done, to do it again (plan.h)
- *     prune        the order in which all that happens
+ *     prune        the order in which all that happens, with the files of pruning.h
  */
 #ifndef TN_PRUNE_PRUNE_H
 #define TN_PRUNE_PRUNE_H

@@ -1,0 +1,95 @@
+/* account.c - what a pruning did: its report and its plan. */
+#include <stdio.h>
+#include <string.h>
+
+#include "prune/pruning.h"
+
+void tn_prune_report_release(tn_prune_report *report)
+{
+    if (!report)
+        return;
+    for (size_t i = 0; i < report->group_count; i++) {
+        tn__free(report->groups[i].name);
+        tn__free(report->groups[i].kept);
+    }
+    tn__free(report->groups);
+    tn_prune_plan_free(report->plan);
+    *report = (tn_prune_report){0};
+}
+
+static tn_status make_plan(tn_prune_plan **out, const tn__pruning *p,
+                           const tn__attempt *a, const tn_dataset *data, tn_error *err)
+{
+    bool images = p->images && (a->repair || a->method == TN_PRUNE_REFIT);
+    const char *hash = tn_model_source_sha256(p->model);
+    tn_prune_plan *made = tn__alloc(1, sizeof *made);
+    if (!made)
+        return tn__fail_memory(err, sizeof *made);
+    made->method = a->kept ? a->method : TN_PRUNE_DELETE;
+    made->repair = a->repair;
+    made->hold = a->hold;
+    made->compat = p->options->compat;
+    made->seed = p->options->seed;
+    made->sparsity = p->sparsity;
+    made->images = images ? p->image_count : 0;
+    made->synthetic = images && p->synthetic;
+    snprintf(made->model, sizeof made->model, "%s", hash ? hash : "");
+    if (images)
+        tn__prune_hash(made->images_hash, p);
+    tn_status status = tn__plan_fill(made, p->groups, p->left, a->kept, a->maps, err);
+    if (status == TN_OK && images && data) {
+        made->data = tn__strdup(tn_dataset_spec(data));
+        if (!made->data)
+            status = tn__fail_memory(err, strlen(tn_dataset_spec(data)));
+    }
+    if (status == TN_OK)
+        *out = made;
+    else
+        tn_prune_plan_free(made);
+    return status;
+}
+
+static tn_status fill_groups(tn_prune_report *to, const tn__pruning *p,
+                             const tn__attempt *a, tn_error *err)
+{
+    to->groups = tn__alloc(p->groups->count, sizeof *to->groups);
+    bool enough = to->groups != NULL;
+    for (size_t g = 0; g < p->groups->count && enough; g++) {
+        const tn__group *group = &p->groups->list[g];
+        if (!a->kept || !a->kept[g])
+            continue;
+        tn_prune_group *item = &to->groups[to->group_count++];
+        item->name = tn__strdup(group->name);
+        item->neurons = group->neurons;
+        item->left = p->left[g];
+        enough = item->name != NULL;
+        if (a->method == TN_PRUNE_FOLD || !enough)
+            continue;
+        item->kept = tn__alloc(item->left, sizeof *item->kept);
+        enough = item->kept != NULL;
+        for (size_t i = 0, j = 0; i < group->neurons && enough; i++)
+            if (a->kept[g][i])
+                item->kept[j++] = (uint32_t)i;
+    }
+    return enough ? TN_OK : tn__fail_memory(err, p->groups->count * sizeof *to->groups);
+}
+
+tn_status tn__prune_account(tn_prune_report *out, const tn__pruning *p,
+                            const tn__attempt *a, const tn_dataset *data, tn_error *err)
+{
+    tn_prune_report made = {.sparsity = p->sparsity,
+                            .method = a->method,
+                            .error = a->error,
+                            .images = p->image_count,
+                            .synthetic = p->synthetic,
+                            .layers_refitted = a->layers,
+                            .norms = a->norms};
+    tn_status status = fill_groups(&made, p, a, err);
+    if (status == TN_OK)
+        status = make_plan(&made.plan, p, a, data, err);
+    if (status == TN_OK)
+        *out = made;
+    else
+        tn_prune_report_release(&made);
+    return status;
+}
