@@ -248,16 +248,20 @@ static size_t product_of(const tn__shape *shape, int from, int to)
     return count;
 }
 
+/* Rows of a tile stay in the cache while their columns are read. */
+#define TILE 16
+
 /* tensor [outer, cells, inner] to rows [cells / repeats, repeats, outer, inner]. */
 static void copy_axis(double *rows, const double *data, const tn__shape *shape,
                       int axis)
 {
     size_t outer = product_of(shape, 0, axis), cells = (size_t)shape->dims[axis];
     size_t inner = product_of(shape, axis + 1, shape->rank);
-    for (size_t c = 0; c < cells; c++)
-        for (size_t o = 0; o < outer; o++)
-            memcpy(rows + (c * outer + o) * inner, data + (o * cells + c) * inner,
-                   inner * sizeof *rows);
+    for (size_t first = 0; first < outer; first += TILE)
+        for (size_t c = 0; c < cells; c++)
+            for (size_t o = first; o < TN__MIN(outer, first + TILE); o++)
+                memcpy(rows + (c * outer + o) * inner, data + (o * cells + c) * inner,
+                       inner * sizeof *rows);
 }
 
 /* The same of axis `rank`: cell c of it is column c mod (columns of a block) of the

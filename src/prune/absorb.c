@@ -13,32 +13,29 @@
 #include "base/rng.h"
 #include "prune/prune.h"
 #include "tenon/transport.h"
+#include "transport/kernels.h"
 
 #define STARTS 10
 #define ROUNDS 50
-#define LANES 16
 #define BLOCK 256 /* columns */
+#define TARGETS 8
 
-/* Sums are made side by side in LANES, in the same order whatever the compiler. */
-static double distance(const double *x, const double *y, size_t width, bool squared)
+/* What a block of columns from `first` on adds to the costs of targets from .. to. */
+static void add_costs(double *cost, const tn__features *f, const bool *kept,
+                      const uint32_t *target, size_t left, size_t from, size_t to,
+                      size_t first)
 {
-    double lane[LANES] = {0}, sum = 0;
-    size_t k = 0;
-    for (; squared && k + LANES <= width; k += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lane[l] += (x[k + l] - y[k + l]) * (x[k + l] - y[k + l]);
-    for (; !squared && k + LANES <= width; k += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lane[l] += fabs(x[k + l] - y[k + l]);
-    for (size_t l = 0; l < LANES; l++)
-        sum += lane[l];
-    for (; k < width; k++)
-        sum += squared ? (x[k] - y[k]) * (x[k] - y[k]) : fabs(x[k] - y[k]);
-    return sum;
+    size_t width = TN__MIN(f->width - first, BLOCK);
+    for (size_t i = 0; i < f->neurons; i++)
+        for (size_t j = from; j < to; j++)
+            if (!kept[i] || target[j] < i)
+                cost[i * left + j] +=
+                    tn__row_distance(f->rows + i * f->width + first,
+                                     f->rows + target[j] * f->width + first, width);
 }
 
-/* cost [neurons, left]: l1 distance of each neuron from those that are kept. Columns
- * are taken in blocks that the cache holds for all neurons. */
+/* cost [neurons, left]: l1 distance of each neuron from those that are kept. Blocks of
+ * columns of some targets stay in the first cache while all neurons go by. */
 static tn_status cost_of(double **out, uint32_t *target, const tn__features *f,
                          const bool *kept, size_t left, tn_error *err)
 {
@@ -48,15 +45,9 @@ static tn_status cost_of(double **out, uint32_t *target, const tn__features *f,
     for (size_t i = 0, j = 0; i < f->neurons; i++)
         if (kept[i])
             target[j++] = (uint32_t)i;
-    for (size_t k = 0; k < f->width; k += BLOCK) {
-        size_t width = TN__MIN(f->width - k, BLOCK);
-        for (size_t i = 0; i < f->neurons; i++)
-            for (size_t j = 0; j < left; j++)
-                if (!kept[i] || target[j] < i)
-                    cost[i * left + j] +=
-                        distance(f->rows + i * f->width + k,
-                                 f->rows + target[j] * f->width + k, width, false);
-    }
+    for (size_t k = 0; k < f->width; k += BLOCK)
+        for (size_t j = 0; j < left; j += TARGETS)
+            add_costs(cost, f, kept, target, left, j, TN__MIN(left, j + TARGETS), k);
     for (size_t i = 0; i < left; i++)
         for (size_t j = i + 1; j < left; j++)
             cost[target[i] * left + j] = cost[target[j] * left + i];
@@ -131,8 +122,8 @@ static void seed_centres(clustering *c, tn__rng *rng)
     for (size_t j = 1; j < c->count; j++) {
         double total = 0;
         for (size_t i = 0; i < n; i++) {
-            double d = distance(c->f->rows + i * width, c->centre + (j - 1) * width,
-                                width, true);
+            double d = tn__row_distance_squared(c->f->rows + i * width,
+                                                c->centre + (j - 1) * width, width);
             c->nearest[i] = TN__MIN(c->nearest[i], d);
             total += c->nearest[i];
         }
@@ -157,8 +148,8 @@ static double assign(clustering *c)
     for (size_t i = 0; i < n; i++) {
         c->nearest[i] = HUGE_VAL;
         for (size_t j = 0; j < c->count; j++) {
-            double d =
-                distance(c->f->rows + i * width, c->centre + j * width, width, true);
+            double d = tn__row_distance_squared(c->f->rows + i * width,
+                                                c->centre + j * width, width);
             if (d < c->nearest[i]) {
                 c->nearest[i] = d;
                 c->of[i] = j;

@@ -16,28 +16,31 @@ static bool is_wanted(const tn_model *model, const tn__group_entry *entry, bool 
     return value->parameter.shape.rank > 1 || (bias && entry->role == TN__PRODUCER);
 }
 
-static tn_status add_block(tn__features *f, const double *rows, size_t width,
-                           tn_error *err)
+/* What one entry gives: rows [neurons, width]. */
+typedef struct block {
+    double *rows;
+    size_t width;
+} block;
+
+/* The blocks of all entries that count, side by side. */
+static tn_status join(tn__features *f, const block *blocks, size_t count, tn_error *err)
 {
-    size_t wide = f->width + width;
-    double *made = tn__alloc(f->neurons, wide * sizeof *made);
-    size_t *first = tn__realloc(f->first, f->count + 2, sizeof *first);
-    if (first)
-        f->first = first;
-    if (!made || !first) {
-        tn__free(made);
-        return tn__fail_memory(err, f->neurons * wide * sizeof *made);
+    f->first = tn__alloc(count + 1, sizeof *f->first);
+    for (size_t e = 0; e < count; e++)
+        f->width += blocks[e].width;
+    f->rows = tn__alloc(f->neurons, f->width * sizeof *f->rows);
+    if (!f->first || !f->rows)
+        return tn__fail_memory(err, f->neurons * f->width * sizeof *f->rows);
+    for (size_t e = 0, at = 0; e < count; e++) {
+        size_t width = blocks[e].width;
+        if (!blocks[e].rows)
+            continue;
+        for (size_t i = 0; i < f->neurons; i++)
+            memcpy(f->rows + i * f->width + at, blocks[e].rows + i * width,
+                   width * sizeof *f->rows);
+        at += width;
+        f->first[++f->count] = at;
     }
-    for (size_t i = 0; i < f->neurons; i++) {
-        if (f->width)
-            memcpy(made + i * wide, f->rows + i * f->width, f->width * sizeof *made);
-        memcpy(made + i * wide + f->width, rows + i * width, width * sizeof *made);
-    }
-    tn__free(f->rows);
-    f->rows = made;
-    first[f->count++] = f->width;
-    first[f->count] = wide;
-    f->width = wide;
     return TN_OK;
 }
 
@@ -48,22 +51,22 @@ tn_status tn__features_create(tn__features *out, const tn_model *model,
     const tn__group *g = &groups->list[group];
     tn__features made = {.neurons = g->neurons};
     tn__map *identity = tn__alloc(groups->count, sizeof *identity);
-    tn_status status =
-        identity ? TN_OK : tn__fail_memory(err, groups->count * sizeof *identity);
-    for (size_t e = 0; e < g->entry_count && status == TN_OK; e++) {
-        double *rows = NULL;
-        size_t width = 0;
-        if (!is_wanted(model, &g->entries[e], bias))
-            continue;
-        status = tn__map_rows(&rows, &width, model, groups, model, groups, NULL,
-                              identity, group, e, err);
-        if (status == TN_OK)
-            status = add_block(&made, rows, width, err);
-        tn__free(rows);
-    }
+    block *blocks = tn__alloc(g->entry_count, sizeof *blocks);
+    tn_status status = identity && blocks
+                           ? TN_OK
+                           : tn__fail_memory(err, groups->count * sizeof *identity);
+    for (size_t e = 0; e < g->entry_count && status == TN_OK; e++)
+        if (is_wanted(model, &g->entries[e], bias))
+            status = tn__map_rows(&blocks[e].rows, &blocks[e].width, model, groups,
+                                  model, groups, NULL, identity, group, e, err);
+    if (status == TN_OK)
+        status = join(&made, blocks, g->entry_count, err);
     if (status == TN_OK && made.count == 0)
         status = tn__fail(err, TN_ERROR_UNSUPPORTED,
                           "group '%s' lies on no layer's weights", g->name);
+    for (size_t e = 0; blocks && e < g->entry_count; e++)
+        tn__free(blocks[e].rows);
+    tn__free(blocks);
     tn__free(identity);
     if (status == TN_OK)
         *out = made;

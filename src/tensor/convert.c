@@ -150,6 +150,22 @@ static void store(void *out, tn_dtype dtype, const tn__tensor *in, size_t i)
     }
 }
 
+/* The common ways, without a choice at each element. */
+static bool convert_floats(void *out, tn_dtype dtype, const tn__tensor *in,
+                           size_t count)
+{
+    const void *data = tn__tensor_data(in);
+    if (dtype == TN_F64 && in->dtype == TN_F32)
+        for (size_t i = 0; i < count; i++)
+            ((double *)out)[i] = (double)load_f32(data, i);
+    else if (dtype == TN_F32 && in->dtype == TN_F64)
+        for (size_t i = 0; i < count; i++)
+            ((float *)out)[i] = (float)load_f64(data, i);
+    else
+        return false;
+    return true;
+}
+
 tn_status tn__tensor_convert(tn__tensor *out, const tn__tensor *in, tn_dtype dtype,
                              tn_error *err)
 {
@@ -162,7 +178,7 @@ tn_status tn__tensor_convert(tn__tensor *out, const tn__tensor *in, tn_dtype dty
     size_t count = tn__tensor_count(in);
     if (dtype == in->dtype)
         memcpy(data, tn__tensor_data(in), tn__tensor_bytes(in));
-    else
+    else if (!convert_floats(data, dtype, in, count))
         for (size_t i = 0; i < count; i++)
             store(data, dtype, in, i);
     *out = made;

@@ -37,6 +37,7 @@ typedef uint32_t index_memory __attribute__((vector_size(32), aligned(4), may_al
 #define STORE(p, x) (*(vec_memory *)(p) = (x))
 /* Lanes of a where the mask is set, of b elsewhere. */
 #define SELECT(mask, a, b) ((vec)(((mask) & (vec_bits)(a)) | (~(mask) & (vec_bits)(b))))
+#define ABS(x) ((vec)((vec_bits)(x)&INT64_MAX))
 #define MIN(a, b) SELECT((a) < (b), a, b)
 #define SPREAD(x) ((vec){0} + (x))
 
@@ -305,6 +306,41 @@ double tn__row_dot(const double *x, const double *y, size_t m)
     for (; j < m; j++)
         dot += x[j] * y[j];
     return dot;
+}
+
+CLONES
+double tn__row_distance(const double *x, const double *y, size_t m)
+{
+    vec sum[4] = {{0}};
+    size_t j = 0;
+    for (; j + 4 * LANES <= m; j += 4 * LANES)
+        for (size_t k = 0; k < 4; k++) {
+            vec gap = LOAD(x + j + k * LANES) - LOAD(y + j + k * LANES);
+            sum[k] += ABS(gap);
+        }
+    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    double distance = lanes_sum(&sum[0]);
+    for (; j < m; j++)
+        distance += fabs(x[j] - y[j]);
+    return distance;
+}
+
+CLONES
+double tn__row_distance_squared(const double *x, const double *y, size_t m)
+{
+    vec sum = {0}, more = {0};
+    size_t j = 0;
+    for (; j + 2 * LANES <= m; j += 2 * LANES) {
+        vec a = LOAD(x + j) - LOAD(y + j);
+        vec b = LOAD(x + j + LANES) - LOAD(y + j + LANES);
+        sum += a * a;
+        more += b * b;
+    }
+    sum += more;
+    double distance = lanes_sum(&sum);
+    for (; j < m; j++)
+        distance += (x[j] - y[j]) * (x[j] - y[j]);
+    return distance;
 }
 
 CLONES

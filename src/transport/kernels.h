@@ -66,6 +66,10 @@ void tn__row_exp(double *p, const double *w, const double *g, const double *c,
 /* The sum over j of x[j] y[j]. */
 double tn__row_dot(const double *x, const double *y, size_t m);
 
+/* The sum over j of |x[j] - y[j]|, and of its squares. */
+double tn__row_distance(const double *x, const double *y, size_t m);
+double tn__row_distance_squared(const double *x, const double *y, size_t m);
+
 /* out[j] += weight x[j]. */
 void tn__row_add(double *out, const double *x, double weight, size_t m);
 

@@ -128,6 +128,23 @@ static void sums_of_exponentials_and_products_equal_plain_loops(void **state)
     }
 }
 
+static void distances_equal_plain_loops_and_are_zero_between_equal_rows(void **state)
+{
+    (void)state;
+    rows r = random_rows(5);
+    for (size_t m = 1; m <= MOST; m++) {
+        double plain = 0, squared = 0;
+        for (size_t j = 0; j < m; j++) {
+            plain += fabs(r.v[j] - r.c[j]);
+            squared += (r.v[j] - r.c[j]) * (r.v[j] - r.c[j]);
+        }
+        assert_near(tn__row_distance(r.v, r.c, m), plain, 1e-13 * plain);
+        assert_near(tn__row_distance_squared(r.v, r.c, m), squared, 1e-13 * squared);
+        assert_true(tn__row_distance(r.c, r.c, m) == 0);
+        assert_true(tn__row_distance_squared(r.c, r.c, m) == 0);
+    }
+}
+
 static void a_sum_keeps_what_rounding_loses(void **state)
 {
     (void)state;
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(column_reduction_finds_what_is_not_finite),
         cmocka_unit_test(exp_is_good_to_the_last_places),
         cmocka_unit_test(sums_of_exponentials_and_products_equal_plain_loops),
+        cmocka_unit_test(distances_equal_plain_loops_and_are_zero_between_equal_rows),
         cmocka_unit_test(a_sum_keeps_what_rounding_loses),
         cmocka_unit_test(transposing_twice_is_nothing),
     };
