@@ -253,6 +253,10 @@ static cJSON *groups_json(const tn_prune_report *report)
         cJSON_AddStringToObject(item, "name", group->name);
         cJSON_AddNumberToObject(item, "neurons", (double)group->neurons);
         cJSON_AddNumberToObject(item, "left", (double)group->left);
+        cJSON_AddStringToObject(item, "method", cli_prune_methods[group->method].name);
+        cJSON_AddNumberToObject(item, "readers", (double)group->readers);
+        cJSON_AddNumberToObject(item, "readers_refitted",
+                                (double)group->readers_refitted);
         for (size_t j = 0; group->kept && j < group->left; j++)
             cJSON_AddItemToArray(kept, cJSON_CreateNumber(group->kept[j]));
         if (group->kept)
@@ -306,14 +310,20 @@ static void show_groups(const tn_prune_report *report)
 {
     struct cli_table table;
     char text[CLI_NUMBER_TEXT];
-    cli_table_init(&table, 3, 1);
+    cli_table_init(&table, 5, 1);
     cli_table_add(&table, "group");
     cli_table_add(&table, "neurons");
     cli_table_add(&table, "left");
+    cli_table_add(&table, "readers refitted");
+    cli_table_add(&table, "method");
     for (size_t i = 0; i < report->group_count; i++) {
         cli_table_add(&table, report->groups[i].name);
         cli_table_add(&table, cli_text_count(text, report->groups[i].neurons));
         cli_table_add(&table, cli_text_count(text, report->groups[i].left));
+        snprintf(text, sizeof text, "%zu of %zu", report->groups[i].readers_refitted,
+                 report->groups[i].readers);
+        cli_table_add(&table, report->groups[i].readers > 0 ? text : "-");
+        cli_table_add(&table, cli_prune_methods[report->groups[i].method].name);
     }
     putchar('\n');
     cli_table_print(&table);

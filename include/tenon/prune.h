@@ -29,7 +29,8 @@ typedef enum tn_prune_method { /* what becomes of the neurons that are removed *
                                TN_PRUNE_FOLD, /* k-means clusters become their means */
                                TN_PRUNE_REFIT /* deleted; what reads the group is
                                                  refitted to the answers it gave before,
-                                                 by ridge regression */
+                                                 by ridge regression, where that
+                                                 misses less on images held out */
 } tn_prune_method;
 
 typedef enum tn_prune_importance {                           /* which neurons stay */
@@ -122,7 +123,12 @@ typedef struct tn_prune_options {
 typedef struct tn_prune_group {
     char *name;
     size_t neurons, left;
-    uint32_t *kept; /* [left], ascending; NULL where neurons were mixed */
+    uint32_t *kept;         /* [left], ascending; NULL where neurons were mixed */
+    tn_prune_method method; /* with refit, DELETE where none of `readers` is refitted */
+    size_t readers, readers_refitted; /* layers that read the group and could be; those
+                                         that are, which misses less on images held out
+                                         than leaving them as deletion does. 0, 0 where
+                                         the method is not refit */
 } tn_prune_group;
 
 typedef struct tn_prune_report {

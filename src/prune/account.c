@@ -49,6 +49,39 @@ static tn_status make_plan(tn_prune_plan **out, const tn__pruning *p,
     return status;
 }
 
+static bool reads(const tn__node *node, const tn__group *group)
+{
+    for (size_t e = 0; e < group->entry_count; e++)
+        for (size_t k = 0; k < node->input_count; k++)
+            if (group->entries[e].role == TN__CONSUMER &&
+                node->inputs[k] == group->entries[e].value)
+                return true;
+    return false;
+}
+
+/* How the group was dealt with: by what became of the layers that read it. */
+static void tell_way(tn_prune_group *to, const tn__group *group, const tn__pruning *p,
+                     const tn__attempt *a)
+{
+    for (size_t n = 0; a->ways && n < p->model->node_count; n++) {
+        if (a->ways[n] == TN__LAYER_OTHER || !reads(&p->model->nodes[n], group))
+            continue;
+        to->readers++;
+        to->readers_refitted += a->ways[n] == TN__LAYER_REFITTED;
+    }
+    to->method = a->method == TN_PRUNE_REFIT && to->readers_refitted == 0
+                     ? TN_PRUNE_DELETE
+                     : a->method;
+}
+
+static size_t count_refitted(const tn__pruning *p, const tn__attempt *a)
+{
+    size_t count = 0;
+    for (size_t n = 0; a->ways && n < p->model->node_count; n++)
+        count += a->ways[n] == TN__LAYER_REFITTED;
+    return count;
+}
+
 static tn_status fill_groups(tn_prune_report *to, const tn__pruning *p,
                              const tn__attempt *a, tn_error *err)
 {
@@ -62,6 +95,7 @@ static tn_status fill_groups(tn_prune_report *to, const tn__pruning *p,
         item->name = tn__strdup(group->name);
         item->neurons = group->neurons;
         item->left = p->left[g];
+        tell_way(item, group, p, a);
         enough = item->name != NULL;
         if (a->method == TN_PRUNE_FOLD || !enough)
             continue;
@@ -82,7 +116,7 @@ tn_status tn__prune_account(tn_prune_report *out, const tn__pruning *p,
                             .error = a->error,
                             .images = p->image_count,
                             .synthetic = p->synthetic,
-                            .layers_refitted = a->layers,
+                            .layers_refitted = count_refitted(p, a),
                             .norms = a->norms};
     tn_status status = fill_groups(&made, p, a, err);
     if (status == TN_OK)

@@ -17,6 +17,7 @@ void tn__attempt_release(tn__attempt *a, size_t groups)
         tn__map_release(&a->maps[g]);
     tn__free(a->kept);
     tn__free(a->maps);
+    tn__free(a->ways);
     tn_model_free(a->model);
     *a = (tn__attempt){0};
 }
@@ -179,8 +180,11 @@ tn_status tn__attempt_run(tn__attempt *a, const tn__pruning *p, tn_error *err)
                          .n = p->image_count,
                          .seed = p->options->seed,
                          .workers = p->workers};
-    if (status == TN_OK && (a->repair || refits))
-        status = tn__prune_refit(&a->layers, &a->norms, &how, err);
+    if (status == TN_OK && (a->repair || refits)) {
+        a->ways = tn__alloc(base->node_count, sizeof *a->ways);
+        status = a->ways ? tn__prune_refit(a->ways, &a->norms, &how, err)
+                         : tn__fail_memory(err, base->node_count * sizeof *a->ways);
+    }
     a->error = (double)NAN;
     if (status == TN_OK && p->images)
         status = tn__prune_error(&a->error, p->model, a->model, p, err);

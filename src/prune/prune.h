@@ -194,7 +194,15 @@ typedef struct tn__refitting {
     uint64_t seed;
     tn__workers *workers;
 } tn__refitting;
-tn_status tn__prune_refit(size_t *layers, size_t *norms, const tn__refitting *how,
+/* What became of a layer: it is none of those to refit, it stays as deletion left it,
+ * which misses less on images held out, or it was refitted. */
+typedef enum tn__layer_way {
+    TN__LAYER_OTHER,
+    TN__LAYER_LEFT,
+    TN__LAYER_REFITTED
+} tn__layer_way;
+/* ways [nodes], OTHER at first; norms: batch norms re-estimated. */
+tn_status tn__prune_refit(tn__layer_way *ways, size_t *norms, const tn__refitting *how,
                           tn_error *err) TN_MUST_USE;
 
 #endif

@@ -38,7 +38,8 @@ typedef struct tn__attempt {
     bool **kept;   /* [groups]: [neurons], NULL where the group keeps all */
     tn__map *maps; /* [groups], or NULL: the others are deleted */
     double error;
-    size_t layers, norms;
+    tn__layer_way *ways; /* [nodes], or NULL */
+    size_t norms;
 } tn__attempt;
 
 /* --- probe.c ---------------------------------------------------------------------- */

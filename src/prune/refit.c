@@ -2,7 +2,8 @@
  *
  * A first sweep takes down what each layer of the network before answered, at a sample
  * of positions. A second, over the pruned network, meets the layers in order, with all
- * that is before them corrected already: refit_layers.c fits their weights. A batch
+ * that is before them corrected already: refit_layers.c fits their weights, or leaves
+ * them. A batch
  * norm then keeps the relation it had to the images: mean' = m + (mean - m0) s / s0 and
  * variance' = variance s^2 / s0^2, where m0, s0 are what `probe` says of these images
  * and m, s what is found now. Behind a refitted layer `hold` may leave s / s0 = 1: what
@@ -20,7 +21,7 @@ typedef struct refit {
     const tn__refitting *how;
     tn__places places;
     tn__engine *engine; /* of the second sweep */
-    size_t layers, norms;
+    size_t norms;
 } refit;
 
 /* --- batch norms -------------------------------------------------------------------
@@ -52,7 +53,7 @@ static bool is_held(const refit *r, size_t norm)
 {
     for (size_t i = 0; r->how->hold && i < r->places.count; i++)
         if (r->places.list[i].layer.norm == norm)
-            return true;
+            return r->places.list[i].refitted;
     return false;
 }
 
@@ -108,10 +109,8 @@ static tn_status before(void *user, const tn__sweep_node *at, tn_error *err)
 {
     refit *r = user;
     tn__place *p = tn__place_at(&r->places, at->node);
-    if (p) {
-        r->layers++;
+    if (p)
         return tn__place_fit(&r->places, p, r->engine, at, err);
-    }
     if (r->how->norms && tn__node_is_norm(&r->how->small->nodes[at->node]))
         return fit_norm(r, at, err);
     return TN_OK;
@@ -170,7 +169,7 @@ static tn_status write_layers(refit *r, tn_error *err)
     return status;
 }
 
-tn_status tn__prune_refit(size_t *layers, size_t *norms, const tn__refitting *how,
+tn_status tn__prune_refit(tn__layer_way *ways, size_t *norms, const tn__refitting *how,
                           tn_error *err)
 {
     refit r = {.how = how, .places = {.how = how}};
@@ -186,7 +185,9 @@ tn_status tn__prune_refit(size_t *layers, size_t *norms, const tn__refitting *ho
     if (status == TN_OK)
         status = write_layers(&r, err);
     if (status == TN_OK) {
-        *layers = r.layers;
+        for (size_t i = 0; i < r.places.count; i++)
+            ways[r.places.list[i].layer.node] =
+                r.places.list[i].refitted ? TN__LAYER_REFITTED : TN__LAYER_LEFT;
         *norms = r.norms;
     }
     tn__places_release(&r.places);

@@ -16,6 +16,7 @@ typedef struct tn__place {
     float *y;            /* [images * sampled, outputs]: answers before */
     size_t beside;       /* value that is added to the answers, known before them; or
                             TN__NONE */
+    bool refitted;       /* or left as deletion makes it; once it is fitted */
     float *drift; /* [images * sampled, outputs]: where it was, less where it is */
 } tn__place;
 
@@ -35,7 +36,8 @@ tn__place *tn__place_at(tn__places *places, size_t node); /* or NULL */
 
 /* The node has been computed, by the network before or by the one now. */
 void tn__places_take(tn__places *places, const tn__sweep_node *at, bool now);
-/* The layer is about to be computed: its weights, in the engine, are fitted. */
+/* The layer is about to be computed: its weights, in the engine, are
+ * fitted, or left where that misses less on images held out. */
 tn_status tn__place_fit(tn__places *places, tn__place *place, tn__engine *engine,
                         const tn__sweep_node *at, tn_error *err) TN_MUST_USE;
 

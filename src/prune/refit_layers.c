@@ -5,7 +5,9 @@
  * takes up the mean (ridge compensation as GRAIL's, arXiv 2602.23795, with a
  * coefficient for each tap instead of each channel, and against the inputs as they are
  * after pruning). A layer whose answers are added to a residual stream makes good what
- * the stream has drifted. Images held out choose lambda.
+ * the stream has drifted. Images held out choose lambda, and whether the layer is
+ * refitted at all: where W0, as deletion leaves it, misses less of Y on them than the
+ * best solution, it stays (lambda without end) and only the constant is fitted.
  */
 #include <math.h>
 #include <string.h>
@@ -19,7 +21,7 @@
 #define SAMPLE_BYTES ((size_t)512 << 20) /* of all answers taken down */
 #define WIDTH_MAX 4608                   /* wider layers are left as they are */
 #define CHOICE_WIDTH 1536                /* wider ones take the ridge as it comes */
-#define HELD_OUT 4                       /* of so many images one chooses the ridge */
+#define HELD_OUT 4                       /* of so many images one chooses */
 #define STRENGTH 1e-3                    /* relative to the mean diagonal, at first */
 #define STRENGTH_MIN 1e-5
 #define STRENGTH_MAX 10.0
@@ -277,10 +279,18 @@ static tn_status solve(fit *t, double strength, tn_error *err)
     return tn__ridge_solve(t->w, t->constant, &t->sums, strength, err);
 }
 
-/* What the solution misses on the images held out. */
-static tn_status miss(double *out, fit *t, double strength, tn_error *err)
+/* The weights as deletion leaves them, with the constant that suits them. */
+static void leave(fit *t)
 {
-    tn_status status = solve(t, strength, err);
+    memcpy(t->w, t->start, t->sums.d * t->sums.o * sizeof *t->w);
+    if (t->constant)
+        tn__ridge_constant(t->constant, &t->sums, t->w);
+}
+
+/* What the weights miss on the images held out. */
+static tn_status miss(double *out, fit *t, tn_error *err)
+{
+    tn_status status = TN_OK;
     size_t image = 0;
     *out = 0;
     for (size_t s = 0; s < t->node->shards && status == TN_OK; s++) {
@@ -292,36 +302,53 @@ static tn_status miss(double *out, fit *t, double strength, tn_error *err)
     return status;
 }
 
-/* By factors of ten, up and then down, while it gets better. Layers need much the same
- * ridge: from that of the layer before. */
-static tn_status choose_strength(double *best, fit *t, tn_error *err)
+static tn_status miss_solved(double *out, fit *t, double strength, tn_error *err)
 {
-    double least = 0, start = *best;
-    if (t->sums.d > CHOICE_WIDTH || t->all->how->n < HELD_OUT)
-        return TN_OK;
-    tn_status status = miss(&least, t, start, err);
-    for (int way = 0; way < 2 && *best == start && status == TN_OK; way++) {
+    tn_status status = solve(t, strength, err);
+    return status == TN_OK ? miss(out, t, err) : status;
+}
+
+/* By factors of ten, up and then down, while it gets better. Layers need much the same
+ * ridge: from that of the layer before. *least: what the best one misses. */
+static tn_status choose_strength(double *best, double *least, fit *t, tn_error *err)
+{
+    double start = *best;
+    bool wide = t->sums.d > CHOICE_WIDTH;
+    tn_status status = miss_solved(least, t, start, err);
+    for (int way = 0; way < 2 && !wide && *best == start && status == TN_OK; way++) {
         double factor = way == 0 ? 10 : 0.1, found = 0;
         for (double at = start * factor;
              at <= STRENGTH_MAX * 1.01 && at >= STRENGTH_MIN * 0.99; at *= factor) {
-            status = miss(&found, t, at, err);
-            if (status != TN_OK || !(found < least))
+            status = miss_solved(&found, t, at, err);
+            if (status != TN_OK || !(found < *least))
                 break;
-            least = found;
+            *least = found;
             *best = at;
         }
     }
     return status;
 }
 
-static tn_status fit_weights(tn__places *all, fit *t, tn_error *err)
+/* Too few images to hold some out: every layer is refitted. */
+static tn_status fit_weights(tn__places *all, fit *t, bool *refitted, tn_error *err)
 {
+    double solved = 0, left = 0;
+    bool choice = all->how->n >= HELD_OUT;
     tn_status status = add_part(t, false, err);
-    if (status == TN_OK)
-        status = choose_strength(&all->strength, t, err);
+    if (status == TN_OK && choice) {
+        leave(t);
+        status = miss(&left, t, err);
+    }
+    if (status == TN_OK && choice)
+        status = choose_strength(&all->strength, &solved, t, err);
     if (status == TN_OK)
         status = add_part(t, true, err);
-    return status == TN_OK ? solve(t, all->strength, err) : status;
+    *refitted = !choice || solved <= left;
+    if (status == TN_OK && !*refitted)
+        leave(t);
+    else if (status == TN_OK)
+        status = solve(t, all->strength, err);
+    return status;
 }
 
 tn_status tn__place_fit(tn__places *all, tn__place *p, tn__engine *engine,
@@ -353,7 +380,7 @@ tn_status tn__place_fit(tn__places *all, tn__place *p, tn__engine *engine,
     tn_status status = tn__ridge_create(
         &t.sums, d, o, tn__engine_shard(engine) * p->sampled, all->how->workers, err);
     if (status == TN_OK)
-        status = fit_weights(all, &t, err);
+        status = fit_weights(all, &t, &p->refitted, err);
     for (size_t j = 0; j < o && status == TN_OK; j++) {
         for (size_t i = 0; i < d; i++)
             w[tn__patches_weight(patches, j, i)] = (float)t.w[i * o + j];

@@ -107,6 +107,15 @@ static double mean_of(const tn__ridge *r, size_t c)
     return r->first[c] / r->rows + (double)r->shift[c];
 }
 
+void tn__ridge_constant(double *constant, const tn__ridge *r, const double *w)
+{
+    for (size_t j = 0; j < r->o; j++) {
+        constant[j] = mean_of(r, r->d + j);
+        for (size_t i = 0; i < r->d; i++)
+            constant[j] -= mean_of(r, i) * w[i * r->o + j];
+    }
+}
+
 tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *r,
                           double lambda, tn_error *err)
 {
@@ -134,11 +143,8 @@ tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *r,
         status = tn__solve_spd(g, change, d, o, err);
     for (size_t i = 0; status == TN_OK && trace > 0 && i < d * o; i++)
         w[i] += change[i];
-    for (size_t j = 0; status == TN_OK && constant && j < o; j++) {
-        constant[j] = mean_of(r, d + j);
-        for (size_t i = 0; i < d; i++)
-            constant[j] -= mean_of(r, i) * w[i * o + j];
-    }
+    if (status == TN_OK && constant)
+        tn__ridge_constant(constant, r, w);
 done:
     tn__free(g);
     tn__free(change);

@@ -35,6 +35,8 @@ tn_status tn__ridge_add(tn__ridge *ridge, size_t rows, tn_error *err) TN_MUST_US
  * Cost d^3 / 3 + d^2 o. TN_ERROR_NUMERIC where G + lambda cannot be factored. */
 tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *ridge,
                           double lambda, tn_error *err) TN_MUST_USE;
+/* The constant [o] that is best beside weights w [d, o]. */
+void tn__ridge_constant(double *constant, const tn__ridge *ridge, const double *w);
 /* Sum over the first `rows` rows of the block of |x w + constant - y|^2. The block is
  * overwritten. */
 tn_status tn__ridge_residual(double *out, tn__ridge *ridge, const double *w,

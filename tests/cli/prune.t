@@ -12,6 +12,9 @@ $ tenon prune a.onnx -q -o 3.onnx -s 0.4 --method intra-fusion --plan-out 3.json
 2
 $ tenon prune a.onnx -q -o 5.onnx -s 0.4 --method refit --data random:3x4x4,limit=200 --plan-out 5.json >out.txt; tenon prune a.onnx -q -o 6.onnx --plan 5.json --data random:3x4x4,limit=200 >out.txt; cmp 5.onnx 6.onnx && echo same
 same
+# of four images one says which layers stay as deletion left them: a plan says so again
+$ tenon prune a.onnx -q --json -o 5b.onnx -s 0.5 --method refit --seed 6 --data random:3x4x4,limit=4,seed=6 --plan-out 5b.json >5b.txt; tenon prune a.onnx -q --json -o 6b.onnx --plan 5b.json --data random:3x4x4,limit=4,seed=6 >6b.txt; cmp 5b.onnx 6b.onnx && python3 -c 'import json; a, b = (json.load(open(f)) for f in ("5b.txt", "6b.txt")); print(a["groups"] == b["groups"], [(g["readers"], (g["method"] == "delete") == (g["readers_refitted"] == 0)) for g in a["groups"]])'
+True [(1, True), (1, True)]
 # refused: another model, other images, none, not a plan
 $ tenon prune b.onnx -q -o 7.onnx --plan 1.json
 ! tenon: the plan is for another model: SHA-256 <text>..., this one has <text>...

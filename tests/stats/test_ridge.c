@@ -140,6 +140,11 @@ static void a_large_ridge_keeps_the_weights(void **state)
     assert_ok(tn__ridge_solve(found, NULL, &sums, 1e9, err));
     for (size_t i = 0; i < D * O; i++)
         assert_near(found[i], start[i], 1e-6);
+    double constant[O], best[O];
+    assert_ok(tn__ridge_solve(found, constant, &sums, 1e9, err));
+    tn__ridge_constant(best, &sums, start);
+    for (size_t o = 0; o < O; o++)
+        assert_near(best[o], constant[o], 1e-6);
     tn__ridge_release(&sums);
     tn__workers_free(workers);
 }
