@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/results/intrafusion.md and its picture from runs of `tenon prune`.
 
-A public CIFAR-10 ResNet, and one trained here, are pruned without any training and evaluated
+Public CIFAR-10 ResNets, and one trained here, are pruned without any training and evaluated
 on images that choose nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
 build/results/prune.json, so that a second run takes seconds. Seeds are tenon's defaults.
 Usage: bench/results_intrafusion.py [--tenon PATH]
@@ -19,7 +19,7 @@ NORM = "mean=.485/.456/.406,std=.229/.224/.225"
 TEST = f"cifar10:{SHARED}/data/cifar10-original-test1000.bin.zst,{NORM}"
 PROBE = f"cifar10:{SHARED}/data/cifar10-original-train4000.bin.zst,limit=256,{NORM}"
 JPEG = f"tar:{SHARED}/data/cifar10-jpeg-test.tar.zst,{NORM}"
-NETS = {"resnet20": "resnet20-12fca82f.th"}
+NETS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
 COMPAT = ("--method", "intra-fusion", "--compat")
 LAST = "layer3.2.conv1.weight"
 
@@ -39,11 +39,17 @@ COLOURS = ("#999999", "#cc7722", "#6a51a3", "#3182bd", "#08306b")
 
 # The authors' program on the same networks and images (deletion, Intra-Fusion), percent.
 REFERENCE = {
-    ("resnet20", "inner"): {.3: (34.9, 50.9), .5: (16.7, 22.9)},
-    ("resnet20", LAST): {.3: (61.7, 76.3), .5: (56.4, 70.5)},
+    ("resnet20", "inner"): {.3: (34.9, 50.9), .4: (20.3, 39.1), .5: (16.7, 22.9),
+                            .6: (10.9, 17.8), .7: (10.0, 10.1)},
+    ("resnet20", LAST): {.3: (61.7, 76.3), .4: (60.8, 72.1), .5: (56.4, 70.5),
+                         .6: (39.6, 65.8), .7: (33.9, 55.7)},
+    ("resnet56", "inner"): {.3: (55.6, 70.5), .4: (37.5, 61.1), .5: (19.0, 51.0),
+                            .6: (10.3, 28.3), .7: (10.0, 18.9)},
 }
 METHODS = (("deletion", ("--method", "delete", "--repair", "none")),
            ("Intra-Fusion as published", COMPAT),
+           ("Intra-Fusion, scaled to preserve the function", ("--method", "intra-fusion")),
+           ("nearest survivor", ("--method", "nearest")),
            ("folding, batch norms re-estimated", ("--method", "fold")),
            ("**auto**", ()))
 
@@ -90,7 +96,7 @@ def compat_table(runs):
     for (net, groups), known in REFERENCE.items():
         for sparsity, (deleted, fused) in known.items():
             got = runs.prune(net, "-s", sparsity, "--groups", groups, *COMPAT,
-                             "--eval-data", JPEG + ",limit=1000")
+                             "--eval-data", JPEG + ",limit=2000")
             rows.append((net, "all inner" if groups == "inner" else "last inner",
                          f"{100 * sparsity:.0f} %", f"{deleted}", percent(got["deleted"]),
                          f"{fused}", percent(got["pruned"])))
@@ -99,8 +105,9 @@ def compat_table(runs):
 
 
 def method_table(runs, net):
+    """All ways for the small network, the default for the large one."""
     rows = []
-    for label, options in METHODS:
+    for label, options in METHODS if net == "resnet20" else METHODS[-1:]:
         row = [label]
         for data in ((), ("--data", PROBE)):
             if data and (options == COMPAT or "none" in options):
@@ -196,12 +203,12 @@ def main():
     text = f"""# Pruning without training, measured
 
 Made by `bench/results_intrafusion.py` with {runs.version} on {platform.machine()}, seed 1. Accuracies in
-percent; nothing is trained and no label is used. resnet20 is a public CIFAR-10 network; "inner" groups are those
+percent; nothing is trained and no label is used. resnet20 and resnet56 are public CIFAR-10 networks; "inner" groups are those
 inside residual blocks. "256 unlabelled" are the first training images; "no images" means images that Tenon draws.
 
 ## Against the authors' program
 
-`--method intra-fusion --compat` and deletion, by l1, on 1,000 JPEG test images (the authors' resnet20: all 10,000).
+`--method intra-fusion --compat` and deletion, by l1, on 2,000 JPEG test images (the authors' resnet20: all 10,000).
 
 {compat_table(runs)}
 ## What each step is worth

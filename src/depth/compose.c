@@ -179,21 +179,9 @@ tn_status tn__linear_widen(tn__linear *linear, const size_t taps[2], tn_error *e
 tn_status tn__parameter_write(tn_model *model, size_t value, int rank,
                               const int64_t *dims, const double *numbers, tn_error *err)
 {
-    tn__tensor *to = &model->values[value].parameter, wide = {0}, made = {0};
-    void *data = NULL;
-    tn_status status = tn__tensor_create(&wide, TN_F64, rank, dims, err);
-    if (status == TN_OK)
-        status = tn__tensor_write(&wide, &data, err);
-    if (status == TN_OK) {
-        memcpy(data, numbers, tn__tensor_bytes(&wide));
-        status = tn__tensor_convert(&made, &wide, to->dtype, err);
-    }
-    tn__tensor_release(&wide);
-    if (status != TN_OK)
-        return status;
-    tn__tensor_release(to);
-    *to = made;
-    return TN_OK;
+    tn__shape shape = {.rank = rank};
+    memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+    return tn__tensor_set_f64(&model->values[value].parameter, &shape, numbers, err);
 }
 
 /* numbers [weight as ONNX lays it out]. */

@@ -187,22 +187,7 @@ tn_status tn__foresight_create(tn__foresight **out, const tn__fusion *fusion,
 static tn_status write_variance(tn_model *fused, const place *p, tn_error *err)
 {
     tn__tensor *to = &fused->values[fused->nodes[p->layer.norm].inputs[4]].parameter;
-    tn__tensor wide = {0}, made = {0};
-    void *data = NULL;
-    tn_status status =
-        tn__tensor_create(&wide, TN_F64, to->shape.rank, to->shape.dims, err);
-    if (status == TN_OK)
-        status = tn__tensor_write(&wide, &data, err);
-    for (size_t c = 0; status == TN_OK && c < p->channels; c++)
-        ((double *)data)[c] = p->variance[c];
-    if (status == TN_OK)
-        status = tn__tensor_convert(&made, &wide, to->dtype, err);
-    tn__tensor_release(&wide);
-    if (status == TN_OK) {
-        tn__tensor_release(to);
-        *to = made;
-    }
-    return status;
+    return tn__tensor_set_f64(to, &to->shape, p->variance, err);
 }
 
 tn_status tn__foresight_apply(const tn__foresight *foresight, tn_model *fused,

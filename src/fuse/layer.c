@@ -119,19 +119,10 @@ static tn_status bias_write(tn_model *model, const tn__layer *layer, const doubl
                             size_t channels, tn_error *err)
 {
     tn__node *node = &model->nodes[layer->node];
-    tn_dtype dtype = model->values[layer->weight].parameter.dtype;
-    tn__tensor wide = {0}, made = {0};
-    void *data = NULL;
+    tn__tensor made = {.dtype = model->values[layer->weight].parameter.dtype};
+    tn__shape shape = {.rank = 1, .dims = {(int64_t)channels}};
     size_t value;
-    int64_t dims[1] = {(int64_t)channels};
-    tn_status status = tn__tensor_create(&wide, TN_F64, 1, dims, err);
-    if (status == TN_OK)
-        status = tn__tensor_write(&wide, &data, err);
-    if (status == TN_OK) {
-        memcpy(data, bias, channels * sizeof *bias);
-        status = tn__tensor_convert(&made, &wide, dtype, err);
-    }
-    tn__tensor_release(&wide);
+    tn_status status = tn__tensor_set_f64(&made, &shape, bias, err);
     if (status != TN_OK)
         return status;
     if (bias_is_own(model, node, channels)) {

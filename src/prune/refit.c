@@ -27,28 +27,6 @@ typedef struct refit {
 /* --- batch norms -------------------------------------------------------------------
  */
 
-static tn_status write_vector(tn_model *model, size_t value, const double *x,
-                              tn_error *err)
-{
-    tn__tensor *to = &model->values[value].parameter;
-    tn__tensor wide = {0}, made = {0};
-    void *data = NULL;
-    tn_status status =
-        tn__tensor_create(&wide, TN_F64, to->shape.rank, to->shape.dims, err);
-    if (status == TN_OK)
-        status = tn__tensor_write(&wide, &data, err);
-    if (status == TN_OK) {
-        memcpy(data, x, tn__tensor_bytes(&wide));
-        status = tn__tensor_convert(&made, &wide, to->dtype, err);
-    }
-    tn__tensor_release(&wide);
-    if (status != TN_OK)
-        return status;
-    tn__tensor_release(to);
-    *to = made;
-    return TN_OK;
-}
-
 static bool is_held(const refit *r, size_t norm)
 {
     for (size_t i = 0; r->how->hold && i < r->places.count; i++)
@@ -86,8 +64,11 @@ static tn_status fit_norm(refit *r, const tn__sweep_node *at, tn_error *err)
         mean[c] = (float)found.mean[c];
         variance[c] = (float)(before * ratio);
     }
-    for (size_t k = 0; k < 2 && status == TN_OK; k++)
-        status = write_vector(small, in[TN__BN_MEAN + k], to + k * found.channels, err);
+    for (size_t k = 0; k < 2 && status == TN_OK; k++) {
+        tn__tensor *vector = &small->values[in[TN__BN_MEAN + k]].parameter;
+        status =
+            tn__tensor_set_f64(vector, &vector->shape, to + k * found.channels, err);
+    }
     tn__free(to);
     tn__moments_release(&found);
     tn__engine_touch(r->engine);

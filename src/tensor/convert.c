@@ -185,6 +185,23 @@ tn_status tn__tensor_convert(tn__tensor *out, const tn__tensor *in, tn_dtype dty
     return TN_OK;
 }
 
+tn_status tn__tensor_set_f64(tn__tensor *tensor, const tn__shape *shape,
+                             const double *x, tn_error *err)
+{
+    tn__tensor wide = {0}, made = {0};
+    tn_status status = tn__tensor_create(&wide, TN_F64, shape->rank, shape->dims, err);
+    if (status)
+        return status;
+    memcpy(tn__buffer_writable(wide.buffer), x, tn__tensor_bytes(&wide));
+    status = tn__tensor_convert(&made, &wide, tensor->dtype, err);
+    tn__tensor_release(&wide);
+    if (status)
+        return status;
+    tn__tensor_release(tensor);
+    *tensor = made;
+    return TN_OK;
+}
+
 tn_status tn__tensor_check_finite(const tn__tensor *tensor, const char *name,
                                   tn_error *err)
 {

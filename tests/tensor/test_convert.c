@@ -82,9 +82,30 @@ static void a_number_that_is_not_finite_is_found(void **state)
     tn__tensor_release(&t);
 }
 
+static void numbers_take_the_type_of_the_tensor(void **state)
+{
+    (void)state;
+    static const tn_dtype types[] = {TN_F32, TN_F16, TN_F64};
+    const double x[] = {1, -0.5, 3, 1.0 / 3};
+    for (size_t k = 0; k < TN__COUNT(types); k++) {
+        tn__tensor tensor = {.dtype = types[k]};
+        tn__shape shape = {.rank = 2, .dims = {2, 2}};
+        for (int again = 0; again < 2; again++) {
+            assert_ok(tn__tensor_set_f64(&tensor, &shape, x, err));
+            assert_int_equal(tensor.dtype, types[k]);
+            assert_int_equal(tensor.shape.rank, 2);
+            for (size_t i = 0; i < 4; i++)
+                assert_near(tn__tensor_get_f64(&tensor, i), x[i], 1e-3);
+            shape = tensor.shape;
+        }
+        tn__tensor_release(&tensor);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_take_the_type_of_the_tensor),
         cmocka_unit_test(every_half_comes_back),
         cmocka_unit_test(halves_round_to_nearest_even),
         cmocka_unit_test(values_are_converted_and_integers_saturate),
