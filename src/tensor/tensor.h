@@ -68,8 +68,8 @@ const int64_t *tn__tensor_i64_const(const tn__tensor *tensor);
  * saturate. */
 tn_status tn__tensor_convert(tn__tensor *out, const tn__tensor *in, tn_dtype dtype,
                              tn_error *err) TN_MUST_USE;
-/* The tensor, whose dtype is set, becomes x [count of shape] in that type; `shape` may be
- * its own. */
+/* The tensor, whose dtype is set, becomes x [count of shape] in that type; `shape` may
+ * be its own. */
 tn_status tn__tensor_set_f64(tn__tensor *tensor, const tn__shape *shape,
                              const double *x, tn_error *err) TN_MUST_USE;
 /* Element i as a double or an int64 (any numeric dtype; floats are cut towards zero).
