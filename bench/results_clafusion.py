@@ -9,15 +9,15 @@ Usage: bench/results_clafusion.py [--tenon PATH] [--parts mlp,resnet,...] [--min
 """
 import argparse
 import json
-import pathlib
 import platform
 import statistics
 import subprocess
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = ROOT / "build" / "results" / "clafusion"
-SHARED = ROOT / ".." / "shared"
+import tenon_runs
+from tenon_runs import RESULTS, ROOT, SHARED
+
+CACHE = RESULTS / "clafusion"
 PAGE = ROOT / "docs" / "results"
 MNIST = f"idx:{SHARED}/data/mnist,mean=0.1307,std=0.3081"
 NORM = "mean=0.485/0.456/0.406,std=0.229/0.224/0.225"
@@ -52,11 +52,7 @@ class Bench:
         self.tenon, self.end = tenon, time.time() + 60 * minutes
 
     def run(self, *args):
-        words = [str(a) for a in args]
-        done = subprocess.run([self.tenon, *words], text=True, capture_output=True)
-        if done.returncode:
-            raise SystemExit(f"tenon {' '.join(words)}\n{done.stderr}")
-        return done.stdout
+        return tenon_runs.run(self.tenon, *args)
 
     def cached(self, name, make):
         """The JSON of a run, made where it is not kept yet."""
@@ -171,7 +167,7 @@ def kept(name):
 
 def percent(name):
     found = kept(name)
-    return f"{100 * found['accuracy']:.2f}" if found else "not run"
+    return tenon_runs.percent(found["accuracy"], 2) if found else "not run"
 
 
 def mean(names):
@@ -183,9 +179,9 @@ def mean(names):
 
 
 def table(titles, rows):
+    """Without the rows that were not run."""
     rows = [row for row in rows if any(cell != "not run" for cell in row[1:])]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    return tenon_runs.table(titles, rows).splitlines() + [""]
 
 
 def slots(name):

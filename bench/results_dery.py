@@ -8,20 +8,16 @@ second run takes seconds. Usage: bench/results_dery.py [--tenon PATH] [--section
 """
 import argparse
 import json
-import pathlib
 import platform
 import random
 import statistics
-import subprocess
 
 import numpy
 import onnx
 from onnx import numpy_helper
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
-OUT = ROOT / "build" / "results"
-CACHE = OUT / "dery.json"
+from tenon_runs import RESULTS as OUT, ROOT, SHARED, Runs, percent, table
+
 NORM = "mean=.485/.456/.406,std=.229/.224/.225"
 TRAIN = f"cifar10:{SHARED}/data/cifar10-original-train4000.bin.zst,{NORM}"
 TEST = f"cifar10:{SHARED}/data/cifar10-original-test1000.bin.zst,{NORM}"
@@ -37,27 +33,8 @@ SEEDS = (1, 2)
 PROXIES = ("stitched", "residual", "similarity", "naswot", "naswot_per_unit", "params", "macs")
 
 
-class Runs:
-    """Runs of tenon by their arguments; what was run before is looked up."""
-
-    def __init__(self, tenon):
-        self.tenon = tenon
-        self.known = json.loads(CACHE.read_text()) if CACHE.exists() else {}
-        self.version = subprocess.run([tenon, "--version"], check=True, text=True,
-                                      capture_output=True).stdout.strip()
-
-    def run(self, *args):
-        command = [str(a) for a in args]
-        key = " ".join(command).replace(str(ROOT) + "/", "").replace(str(SHARED), "../shared")
-        if key not in self.known:
-            print(key, flush=True)
-            done = subprocess.run([self.tenon, *command, "-q", "--json", "--threads", "1"],
-                                  text=True, capture_output=True)
-            if done.returncode:
-                raise SystemExit(f"{key}\n{done.stderr}")
-            self.known[key] = json.loads(done.stdout)
-            CACHE.write_text(json.dumps(self.known, indent=1))
-        return self.known[key]
+class Networks(Runs):
+    """Runs of tenon, on the test images where nothing else is said."""
 
     def accuracy(self, model, *args):
         return self.run("eval", model, *args, "--data", TEST)["models"][0]
@@ -116,16 +93,6 @@ def straight_line(members, macs):
         if x0 <= macs <= x1:
             return y0 + (y1 - y0) * (macs - x0) / (x1 - x0)
     return float("nan")
-
-
-def percent(value):
-    return f"{100 * value:.1f}"
-
-
-def table(header, rows):
-    lines = [" | ".join(header), " | ".join("---" for _ in header)]
-    lines += [" | ".join(row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
 def row(name, score):
@@ -232,8 +199,7 @@ def main():
     parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
     parser.add_argument("--sections", default="budgets,cells,audit")
     options = parser.parse_args()
-    runs, sections = Runs(str(options.tenon)), options.sections.split(",")
-    OUT.mkdir(parents=True, exist_ok=True)
+    runs, sections = Networks(options.tenon, "dery.json"), options.sections.split(",")
     runs.run(*VGG, "-o", OUT / "vgg.onnx", "-f", "--data", TRAIN, "--eval-data", TEST)
     zoo = zoo_file()
     members = [runs.accuracy(SHARED / "models" / name, "--arch", arch) for arch, name in MEMBERS]

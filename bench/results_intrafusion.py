@@ -3,18 +3,14 @@
 
 Public CIFAR-10 ResNets, and one trained here, are pruned without any training and evaluated
 on images that choose nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
-build/results/prune.json, so that a second run takes seconds. Seeds are tenon's defaults.
+build/results/prune.json. Seeds are tenon's defaults.
 Usage: bench/results_intrafusion.py [--tenon PATH]
 """
 import argparse
-import json
-import pathlib
 import platform
-import subprocess
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
-CACHE = ROOT / "build" / "results" / "prune.json"
+from tenon_runs import RESULTS, ROOT, SHARED, Runs, percent, run, table
+
 NORM = "mean=.485/.456/.406,std=.229/.224/.225"
 TEST = f"cifar10:{SHARED}/data/cifar10-original-test1000.bin.zst,{NORM}"
 PROBE = f"cifar10:{SHARED}/data/cifar10-original-train4000.bin.zst,limit=256,{NORM}"
@@ -54,41 +50,12 @@ METHODS = (("deletion", ("--method", "delete", "--repair", "none")),
            ("**auto**", ()))
 
 
-class Runs:
-    """Runs of tenon by their arguments; what was run before is looked up."""
-
-    def __init__(self, tenon):
-        self.tenon = tenon
-        self.known = json.loads(CACHE.read_text()) if CACHE.exists() else {}
-        self.version = subprocess.run([tenon, "--version"], check=True, text=True,
-                                      capture_output=True).stdout.strip()
-
+class Networks(Runs):
     def prune(self, net, *args):
-        path = SHARED / "models" / NETS[net] if net in NETS else CACHE.parent / f"{net}.onnx"
+        path = SHARED / "models" / NETS[net] if net in NETS else RESULTS / f"{net}.onnx"
         arch = ("--arch", net) if net in NETS else ()
-        command = [str(a) for a in (path.name, *args)]
-        key = " ".join(command).replace(str(SHARED), "")
-        if key not in self.known:
-            print(key, flush=True)
-            full = [self.tenon, "prune", path, *arch, "-o", CACHE.parent / "pruned.onnx",
-                    "-f", "-q", "--json", *command[1:]]
-            done = subprocess.run(full, text=True, capture_output=True)
-            if done.returncode:
-                raise SystemExit(f"{key}\n{done.stderr}")
-            self.known[key] = {k: v for k, v in json.loads(done.stdout).items()
-                               if k not in ("groups", "widths")}
-            CACHE.write_text(json.dumps(self.known, indent=1))
-        return self.known[key]
-
-
-def percent(score):
-    return f"{100 * score['accuracy']:.1f}"
-
-
-def table(header, rows):
-    lines = [" | ".join(header), " | ".join("---" for _ in header)]
-    lines += [" | ".join(row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
+        return self.run("prune", path, *arch, "-o", RESULTS / "pruned.onnx", "-f", *args,
+                        without=("groups", "widths"))
 
 
 def compat_table(runs):
@@ -98,8 +65,8 @@ def compat_table(runs):
             got = runs.prune(net, "-s", sparsity, "--groups", groups, *COMPAT,
                              "--eval-data", JPEG + ",limit=2000")
             rows.append((net, "all inner" if groups == "inner" else "last inner",
-                         f"{100 * sparsity:.0f} %", f"{deleted}", percent(got["deleted"]),
-                         f"{fused}", percent(got["pruned"])))
+                         f"{100 * sparsity:.0f} %", f"{deleted}", percent(got["deleted"]["accuracy"]),
+                         f"{fused}", percent(got["pruned"]["accuracy"])))
     return table(("network", "groups", "removed", "deletion, authors", "deletion, tenon",
                   "Intra-Fusion, authors", "Intra-Fusion, tenon"), rows)
 
@@ -114,18 +81,18 @@ def method_table(runs, net):
                 row.append("-")
                 continue
             got = runs.prune(net, "-s", .5, *options, *data, "--eval-data", TEST)
-            row.append(percent(got["pruned"]))
+            row.append(percent(got["pruned"]["accuracy"]))
         rows.append(row)
     return table((f"{net}, 50 % of all inner groups", "no images", "256 unlabelled"), rows)
 
 
 def train(tenon):
-    path = CACHE.parent / f"{TRAINED}.onnx"
+    path = RESULTS / f"{TRAINED}.onnx"
     if path.exists():
         return
     print(f"training {path.name}", flush=True)
-    subprocess.run([tenon, "train", TRAINED, "-o", path, "--data", JPEG_TRAIN, "-q",
-                    "--eval-data", "none", *map(str, RECIPE)], check=True)
+    run(tenon, "train", TRAINED, "-o", path, "--data", JPEG_TRAIN, "-q", "--eval-data", "none",
+        *RECIPE)
 
 
 def curve(runs, whole):
@@ -146,7 +113,7 @@ def curve_table(lines, whole):
     rows = [(label, *(f"{y:.1f}" for y in ys)) for label, ys in lines]
     rows.append(("Model Folding (ResNet18, original images, 94.7 before)", "94", "92", "88",
                  "82"))
-    return table((f"before: {percent(whole)}", *(f"{100 * s:.0f} %" for s in SHARES)), rows)
+    return table(("before: " + percent(whole["accuracy"]), *(f"{100 * s:.0f} %" for s in SHARES)), rows)
 
 
 def picture(lines, whole):
@@ -183,7 +150,7 @@ def cost_table(runs):
     for net in NETS:
         got = runs.prune(net, "-s", .5, "--eval-data", TEST)
         for label, score in ((net, got["model"]), ("pruned", got["pruned"])):
-            rows.append((label, percent(score), f"{score['params']:,}",
+            rows.append((label, percent(score["accuracy"]), f"{score['params']:,}",
                          f"{score['macs'] / 1e6:.1f} M", f"{1e3 * score['latency']:.2f}",
                          f"{1e3 * score['latency_batch_32']:.1f}",
                          f"{got['largest_difference']:.1f}" if label == "pruned" else "-",
@@ -195,8 +162,7 @@ def cost_table(runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
-    runs = Runs(str(parser.parse_args().tenon))
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
+    runs = Networks(parser.parse_args().tenon, "prune.json")
     train(runs.tenon)
     whole = runs.prune(TRAINED, "-s", 0, "--eval-data", JPEG_TEST)["model"]
     lines = curve(runs, whole)

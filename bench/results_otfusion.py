@@ -10,13 +10,12 @@ Usage: bench/results_otfusion.py [--tenon PATH] [--only fashion|pairs]
 """
 import argparse
 import json
-import pathlib
 import re
 import statistics
 import subprocess
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = ROOT / "build" / "results"
+from tenon_runs import RESULTS as CACHE, ROOT, SHARED, run
+
 DATA = "fashion-mnist"
 WEIGHTS = [k / 10 for k in range(11)]
 SEEDS = (1, 2, 3)
@@ -30,13 +29,6 @@ def nets():
     out = subprocess.run([ROOT / "models" / "make", "--list"], check=True, text=True,
                          capture_output=True).stdout
     return [line.split("\t") for line in out.splitlines()]
-
-
-def run(tenon, *args):
-    done = subprocess.run([tenon, *map(str, args)], text=True, capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"tenon {' '.join(map(str, args))}\n{done.stderr}")
-    return done.stdout
 
 
 def parents(tenon, name, arch, options, seed):
@@ -160,7 +152,6 @@ def fashion_section(tenon):
 
 # --- trained pairs, every method -----------------------------------------------------
 
-SHARED = ROOT.parent / "shared"
 JPEG = SHARED / "data" / "cifar10-jpeg-"
 PAIRS = (
     ("MNIST MLP 784-400-200-100-10", "mnist-mlp", "mlp:784-400-200-100-10",

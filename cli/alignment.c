@@ -12,6 +12,16 @@
 #define FILE_MAX ((size_t)16 << 20)
 #define UNITS_MAX 100000
 
+const struct cli_choice cli_layer_costs[] = {{"auto", TN_LAYER_COST_AUTO},
+                                             {"cka", TN_LAYER_COST_CKA},
+                                             {"cka-biased", TN_LAYER_COST_CKA_BIASED},
+                                             {"cka-rbf", TN_LAYER_COST_CKA_RBF},
+                                             {"wasserstein", TN_LAYER_COST_WASSERSTEIN},
+                                             {"regression", TN_LAYER_COST_REGRESSION},
+                                             {"neurons", TN_LAYER_COST_NEURONS},
+                                             {"index", TN_LAYER_COST_INDEX},
+                                             {NULL, 0}};
+
 /* --- from a file --- */
 
 static tn_status fail(tn_error *err, tn_status code, const char *path, const char *why)

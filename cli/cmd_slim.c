@@ -12,6 +12,7 @@
 #include "score.h"
 #include "table.h"
 #include "tenon/slim.h"
+#include "training.h"
 
 struct slim_args {
     struct cli_args base;
@@ -289,25 +290,8 @@ static const struct cli_option train_options[] = {
      .help = "images of a training step; a multiple of 64",
      .min = 64,
      .max = MANY},
-    {.name = "weight-decay",
-     .kind = CLI_DOUBLE,
-     .recorded = true,
-     .offset = FIELD(train.weight_decay),
-     .value = "X",
-     .help = "on weights of rank 2 and more",
-     .max = 1e6},
-    {.name = "pad",
-     .kind = CLI_SIZE,
-     .recorded = true,
-     .offset = FIELD(train.augment_pad),
-     .value = "N",
-     .help = "augmentation: pixels of padding before a random crop",
-     .max = 4096},
-    {.name = "flip",
-     .kind = CLI_FLAG,
-     .recorded = true,
-     .offset = FIELD(train.augment_flip),
-     .help = "augmentation: mirror every other image at random"},
+    CLI_WEIGHT_DECAY_OPTION(FIELD(train.weight_decay)),
+    CLI_AUGMENT_OPTIONS(FIELD(train.augment_pad), FIELD(train.augment_flip)),
     {.name = "seed",
      .kind = CLI_U64,
      .recorded = true,
@@ -316,21 +300,8 @@ static const struct cli_option train_options[] = {
      .help = "of everything random"},
 };
 
-static const struct cli_option data_options[] = {
-    {.name = "data",
-     .kind = CLI_DATA,
-     .recorded = true,
-     .offset = offsetof(struct cli_args, data),
-     .value = "SPEC",
-     .help =
-         "labelled images to train on, kind:path[,key=value...]; split=train unless "
-         "SPEC says. 'tenon help data' explains SPEC"},
-    CLI_EVAL_DATA_OPTION,
-};
-
 static const struct cli_group group_slim = CLI_GROUP("Pruning", options);
 static const struct cli_group group_train = CLI_GROUP("Training", train_options);
-static const struct cli_group group_data = CLI_GROUP("Data", data_options);
 
 const struct cli_command cli_slim = {
     .name = "slim",
@@ -348,7 +319,7 @@ const struct cli_command cli_slim = {
     .operands_max = 1,
     .recorded_operand = "start",
     .required = {"output", "data"},
-    .groups = {&group_slim, &group_train, &group_data, &cli_group_models,
+    .groups = {&group_slim, &group_train, &cli_group_training_data, &cli_group_models,
                &cli_group_output, &cli_group_common},
     .size = sizeof(struct slim_args),
     .init = init,

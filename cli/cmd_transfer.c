@@ -4,7 +4,6 @@
 
 #include "alignment.h"
 #include "files.h"
-#include "fuse_options.h"
 #include "message.h"
 #include "options.h"
 #include "score.h"
@@ -104,20 +103,7 @@ static int run(void *user)
 #define FIELD(name) offsetof(struct transfer_args, name)
 
 static const struct cli_option options[] = {
-    {.name = "align",
-     .kind = CLI_FILE,
-     .recorded = true,
-     .offset = FIELD(align),
-     .value = "HOW",
-     .help =
-         "layers: 'auto' (least sum of costs), 'segments' (every deep layer counts), "
-         "'chain', 'random', or a JSON file as --json writes it"},
-    {.name = "align-cost",
-     .kind = CLI_CHOICE,
-     .recorded = true,
-     .offset = FIELD(depth.cost),
-     .help = "of a pair of layers; auto takes cka with --data, else index",
-     .choices = cli_layer_costs},
+    CLI_ALIGN_OPTIONS(FIELD(align), FIELD(depth.cost)),
     {.name = "data",
      .kind = CLI_DATA,
      .recorded = true,

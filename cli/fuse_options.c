@@ -2,6 +2,8 @@
  * tn_fuse_options. */
 #include "fuse_options.h"
 
+#include "alignment.h"
+
 #define FIELD(name) offsetof(struct cli_fuse_args, fuse.name)
 #define MANY 1e9
 
@@ -38,15 +40,6 @@ static const struct cli_choice refit_goals[] = {
     {"mean", TN_REFIT_MEAN}, {"spread", TN_REFIT_SPREAD}, {NULL, 0}};
 static const struct cli_choice depths[] = {
     {"deep", TN_DEPTH_DEEP}, {"shallow", TN_DEPTH_SHALLOW}, {NULL, 0}};
-const struct cli_choice cli_layer_costs[] = {{"auto", TN_LAYER_COST_AUTO},
-                                             {"cka", TN_LAYER_COST_CKA},
-                                             {"cka-biased", TN_LAYER_COST_CKA_BIASED},
-                                             {"cka-rbf", TN_LAYER_COST_CKA_RBF},
-                                             {"wasserstein", TN_LAYER_COST_WASSERSTEIN},
-                                             {"regression", TN_LAYER_COST_REGRESSION},
-                                             {"neurons", TN_LAYER_COST_NEURONS},
-                                             {"index", TN_LAYER_COST_INDEX},
-                                             {NULL, 0}};
 static const struct cli_choice inserts[] = {
     {"whole", TN_INSERT_WHOLE}, {"share", TN_INSERT_SHARE}, {NULL, 0}};
 
@@ -227,20 +220,7 @@ static const struct cli_option depth_options[] = {
          "of the result: identities are added to the shallow, or layers of the deep "
          "are folded",
      .choices = depths},
-    {.name = "align",
-     .kind = CLI_FILE,
-     .recorded = true,
-     .offset = offsetof(struct cli_fuse_args, align),
-     .value = "HOW",
-     .help =
-         "layers: 'auto' (least sum of costs), 'segments' (every deep layer counts), "
-         "'chain', 'random', or a JSON file as --json writes it"},
-    {.name = "align-cost",
-     .kind = CLI_CHOICE,
-     .recorded = true,
-     .offset = FIELD(depth.cost),
-     .help = "of a pair of layers; auto takes cka with --data, else index",
-     .choices = cli_layer_costs},
+    CLI_ALIGN_OPTIONS(offsetof(struct cli_fuse_args, align), FIELD(depth.cost)),
     {.name = "insert",
      .kind = CLI_CHOICE,
      .recorded = true,

@@ -14,7 +14,6 @@ struct cli_fuse_args {
     size_t barrier;      /* steps of the line between two aligned models; 0: none */
 };
 
-extern const struct cli_choice cli_layer_costs[];
 extern const struct cli_group cli_group_fuse;
 extern const struct cli_group cli_group_fuse_transport;
 extern const struct cli_group cli_group_fuse_depth;

@@ -214,12 +214,6 @@ static tn_status find_peaks(tn__member *m, const tn__shapes *shapes, tn_error *e
     return status;
 }
 
-static bool is_statistic(const tn__node *node, size_t input)
-{
-    return strcmp(node->type, "BatchNormalization") == 0 && *node->domain == 0 &&
-           (input == TN__BN_MEAN || input == TN__BN_VARIANCE);
-}
-
 /* Elements of the float parameters that the marked nodes read, each counted once. */
 static tn_status count_params(int64_t *out, const tn_model *model, const bool *marks,
                               tn_error *err)
@@ -235,7 +229,7 @@ static tn_status count_params(int64_t *out, const tn_model *model, const bool *m
                 !tn__dtype_is_float(model->values[v].parameter.dtype))
                 continue;
             seen[v] = true;
-            if (!is_statistic(node, k))
+            if (!tn__batch_norm_measures(node, k))
                 *out += (int64_t)tn__tensor_count(&model->values[v].parameter);
         }
     }

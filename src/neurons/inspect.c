@@ -34,13 +34,6 @@ static void release_costs(costs *c)
     tn__free(c->node);
 }
 
-/* Running statistics are measured, not learned. */
-static bool is_statistic(const tn__node *node, size_t input)
-{
-    return strcmp(node->type, "BatchNormalization") == 0 && *node->domain == 0 &&
-           (input == TN__BN_MEAN || input == TN__BN_VARIANCE);
-}
-
 static tn_status count_parameters(costs *c, const tn_model *model, tn_error *err)
 {
     bool *seen = tn__alloc(model->value_count, sizeof *seen);
@@ -54,7 +47,7 @@ static tn_status count_parameters(costs *c, const tn_model *model, tn_error *err
                 !tn__dtype_is_float(model->values[v].parameter.dtype))
                 continue;
             seen[v] = true;
-            if (!is_statistic(node, k))
+            if (!tn__batch_norm_measures(node, k))
                 c->node[n].parameters += tn__tensor_count(&model->values[v].parameter);
         }
     }

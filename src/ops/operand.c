@@ -1,6 +1,7 @@
 /* operand.c - checks and small helpers that operators share; see operand.h. */
 #include "ops/operand.h"
 
+#include <math.h>
 #include <string.h>
 
 tn_status tn__expect_inputs(const tn__site *site, size_t least, size_t most,
@@ -195,6 +196,17 @@ tn_status tn__same_backward(tn__tensor *const *din, const tn__tensor *const *dou
     (void)in;
     (void)out;
     return din[0] ? tn__same_forward(din, dout, site, err) : TN_OK;
+}
+
+tn__standard tn__standard_of(const float *x, size_t n, double epsilon)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+    return (tn__standard){mean, 1 / sqrt(squares / (double)n + epsilon)};
 }
 
 void tn__store_f64(tn__tensor *to, const double *from)

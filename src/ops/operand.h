@@ -74,6 +74,12 @@ tn_status tn__same_backward(tn__tensor *const *din, const tn__tensor *const *dou
                             const tn__tensor *const *in, const tn__tensor *const *out,
                             const tn__site *site, tn_error *err);
 
+/* Mean, and 1 / sqrt(variance + epsilon), of n floats: what norms standardise by. */
+typedef struct tn__standard {
+    double mean, inverse;
+} tn__standard;
+tn__standard tn__standard_of(const float *x, size_t n, double epsilon);
+
 /* Rounds doubles into all of an f32 tensor; nothing where `to` is NULL. */
 void tn__store_f64(tn__tensor *to, const double *from);
 

@@ -2,6 +2,8 @@
  * training form of ONNX (further outputs, training_mode) is refused. */
 #include "ops/batch_norm/batch_norm.h"
 
+#include <string.h>
+
 #include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
@@ -40,6 +42,12 @@ static tn_status batch_norm_couple(tn__coupling *c, const tn__site *site, tn_err
     for (int k = TN__BN_SCALE; k <= TN__BN_VARIANCE && !status; k++)
         status = tn__couple_axes(c, 0, 1, k, 0, (size_t)site->in[0]->dims[1], err);
     return status;
+}
+
+bool tn__batch_norm_measures(const tn__node *node, size_t input)
+{
+    return strcmp(node->type, tn__op_batch_norm.type) == 0 && *node->domain == 0 &&
+           (input == TN__BN_MEAN || input == TN__BN_VARIANCE);
 }
 
 const tn__op tn__op_batch_norm = {

@@ -18,4 +18,7 @@ tn_status tn__batch_norm_backward(tn__tensor *const *din, const tn__tensor *cons
                                   const tn__tensor *const *out, const tn__site *site,
                                   tn_error *err);
 
+/* Whether an input of the node is a running statistic: measured, not learned. */
+bool tn__batch_norm_measures(const tn__node *node, size_t input);
+
 #endif

@@ -4,25 +4,8 @@
  * With g = dy scale: dx = r (g - mean g - u mean(g u)); dscale and dbias are sums of
  * dy u and dy.
  */
-#include <math.h>
-
 #include "ops/group_norm/group_norm.h"
 #include "ops/operand.h"
-
-typedef struct statistics {
-    double mean, inverse;
-} statistics;
-
-static statistics statistics_of(const float *x, size_t n, double epsilon)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    double mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-    return (statistics){mean, 1 / sqrt(squares / (double)n + epsilon)};
-}
 
 /* Where scale and bias of element i of group g are. */
 static size_t vector_at(const tn__group_norm *norm, size_t g, size_t i)
@@ -44,7 +27,7 @@ tn_status tn__group_norm_forward(tn__tensor *const *out, const tn__tensor *const
     for (size_t r = 0; r < norm.images * norm.groups; r++) {
         const float *x = tn__tensor_f32_const(in[0]) + r * n;
         float *y = tn__tensor_f32(out[0]) + r * n;
-        statistics s = statistics_of(x, n, norm.epsilon);
+        tn__standard s = tn__standard_of(x, n, norm.epsilon);
         for (size_t i = 0; i < n; i++) {
             size_t v = vector_at(&norm, r % norm.groups, i);
             double u = ((double)x[i] - s.mean) * s.inverse;
@@ -63,7 +46,7 @@ static void gradient_group(const gradients *to, const tn__group_norm *norm, size
                            const float *x, const float *dy, const float *scale)
 {
     size_t n = norm->width * norm->inner;
-    statistics s = statistics_of(x, n, norm->epsilon);
+    tn__standard s = tn__standard_of(x, n, norm->epsilon);
     double mean = 0, along = 0;
     for (size_t i = 0; i < n; i++) {
         size_t v = vector_at(norm, g, i);

@@ -5,27 +5,8 @@
  * dscale = sum over rows of dy u, dbias = sum over rows of dy. No gradient passes
  * through outputs 1 and 2.
  */
-#include <math.h>
-
 #include "ops/layer_norm/layer_norm.h"
 #include "ops/operand.h"
-
-typedef struct statistics {
-    double mean, inverse;
-} statistics;
-
-static statistics statistics_of(const float *x, size_t n, double epsilon)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    double mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++) {
-        double u = (double)x[i] - mean;
-        squares += u * u;
-    }
-    return (statistics){mean, 1 / sqrt(squares / (double)n + epsilon)};
-}
 
 tn_status tn__layer_norm_forward(tn__tensor *const *out, const tn__tensor *const *in,
                                  const tn__site *site, tn_error *err)
@@ -41,7 +22,7 @@ tn_status tn__layer_norm_forward(tn__tensor *const *out, const tn__tensor *const
     for (size_t r = 0; r < norm.rows; r++) {
         const float *x = tn__tensor_f32_const(in[0]) + r * norm.n;
         float *y = tn__tensor_f32(out[0]) + r * norm.n;
-        statistics s = statistics_of(x, norm.n, norm.epsilon);
+        tn__standard s = tn__standard_of(x, norm.n, norm.epsilon);
         for (size_t i = 0; i < norm.n; i++) {
             double u = ((double)x[i] - s.mean) * s.inverse * (double)scale[i];
             y[i] = (float)(bias ? u + (double)bias[i] : u);
@@ -55,7 +36,7 @@ tn_status tn__layer_norm_forward(tn__tensor *const *out, const tn__tensor *const
 }
 
 static void gradient_row(float *dx, const float *x, const float *dy, const float *scale,
-                         size_t n, statistics s)
+                         size_t n, tn__standard s)
 {
     double mean = 0, along = 0;
     for (size_t i = 0; i < n; i++) {
@@ -92,7 +73,7 @@ tn_status tn__layer_norm_backward(tn__tensor *const *din, const tn__tensor *cons
     for (size_t r = 0; r < norm.rows; r++) {
         const float *x = tn__tensor_f32_const(in[0]) + r * norm.n;
         const float *dy = tn__tensor_f32_const(dout[0]) + r * norm.n;
-        statistics s = statistics_of(x, norm.n, norm.epsilon);
+        tn__standard s = tn__standard_of(x, norm.n, norm.epsilon);
         if (din[0])
             gradient_row(tn__tensor_f32(din[0]) + r * norm.n, x, dy, scale, norm.n, s);
         for (size_t i = 0; i < norm.n; i++) {
