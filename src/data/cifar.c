@@ -116,7 +116,9 @@ tn_status tn__cifar_read(tn_dataset *data, const tn__data_spec *spec,
                          const char *wanted, tn_error *err)
 {
     records all = {0};
-    size_t first = 0, count = 0;
+    size_t count = 0;
+    int32_t *labels = NULL;
+    uint32_t *index = NULL;
     tn_status status = TN_OK;
     if (tn__is_folder(spec->path)) {
         status = append_folder(&all, data, spec, wanted, err);
@@ -127,12 +129,21 @@ tn_status tn__cifar_read(tn_dataset *data, const tn__data_spec *spec,
     }
     if (status)
         goto done;
-    if ((status = tn__data_select(&first, &count, spec, all.count, err)) != TN_OK ||
+    labels = tn__alloc(all.count, sizeof *labels);
+    if (!labels) {
+        status = tn__fail_memory(err, all.count * sizeof *labels);
+        goto done;
+    }
+    for (size_t i = 0; i < all.count; i++)
+        labels[i] = all.bytes[i * RECORD];
+    tn__source source = {.labels = labels, .count = all.count};
+    source.classes = TN__COUNT(names);
+    if ((status = tn__data_select(&index, &count, spec, &source, err)) != TN_OK ||
         (status = tn__dataset_reserve(data, spec, count, CHANNELS, SIDE, SIDE, err)) !=
             TN_OK)
         goto done;
     for (size_t i = 0; i < count && !status; i++) {
-        const uint8_t *record = all.bytes + (first + i) * RECORD;
+        const uint8_t *record = all.bytes + index[i] * (size_t)RECORD;
         data->labels[i] = record[0];
         status = tn__dataset_put(data, i, record + 1, SIDE, SIDE, err);
     }
@@ -140,6 +151,8 @@ tn_status tn__cifar_read(tn_dataset *data, const tn__data_spec *spec,
     if (!status)
         status = tn__dataset_name_classes(data, names, TN__COUNT(names), err);
 done:
+    tn__free(labels);
+    tn__free(index);
     tn__free(all.bytes);
     return status;
 }

@@ -41,25 +41,6 @@ bool tn__is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-tn_status tn__data_select(size_t *first, size_t *count, const tn__data_spec *spec,
-                          size_t total, tn_error *err)
-{
-    if (spec->skip >= total) {
-        if (spec->skip)
-            return tn__fail(err, TN_ERROR_FORMAT,
-                            "no images in '%s' after skip=%zu, it has %zu", spec->path,
-                            spec->skip, total);
-        return tn__fail(err, TN_ERROR_FORMAT, "no images in '%s'", spec->path);
-    }
-    size_t left = total - spec->skip;
-    if (left > UINT32_MAX)
-        return tn__fail(err, TN_ERROR_UNSUPPORTED, "%zu images in '%s' are too many",
-                        total, spec->path);
-    *first = spec->skip;
-    *count = spec->limit ? TN__MIN(spec->limit, left) : left;
-    return TN_OK;
-}
-
 tn_status tn__dataset_reserve(tn_dataset *data, const tn__data_spec *spec, size_t count,
                               size_t channels, size_t height, size_t width,
                               tn_error *err)

@@ -14,7 +14,8 @@
 #define TN__DATA_FILE_MAX ((size_t)4 << 30) /* bytes of one decompressed file */
 #define TN__IMAGE_SIDE_MAX 16384            /* pixels */
 #define TN__DATA_CLASSES_MAX 65536
-#define TN__DATA_LIST_MAX 16 /* values in mean= or std= */
+#define TN__DATA_PARTS_MAX 65536
+#define TN__DATA_LIST_MAX 16 /* values in a list of a spec */
 
 struct tn_dataset {
     size_t count, classes;
@@ -30,6 +31,14 @@ struct tn_dataset {
     char *spec;
 };
 
+/* Classes a-b, both included. */
+typedef struct tn__class_set {
+    uint32_t range[TN__DATA_LIST_MAX][2];
+    size_t count;
+} tn__class_set;
+
+bool tn__class_set_has(const tn__class_set *set, uint32_t label);
+
 /* kind:path[,key=value...], parsed. */
 typedef struct tn__data_spec {
     char *kind, *path; /* owned; path is "" where left out */
@@ -39,6 +48,12 @@ typedef struct tn__data_spec {
     size_t size;    /* 0: as they are */
     size_t classes; /* 0: as the source says */
     uint64_t seed;
+    tn__class_set only;    /* empty: all classes */
+    size_t part, parts;    /* part `part` of `parts`, from 1; 0: all images */
+    double dirichlet;      /* 0: classes are cut alike */
+    tn__class_set special; /* classes of the first part alone */
+    double shares[TN__DATA_LIST_MAX];
+    size_t share_count; /* 0: parts of the same size */
     double mean[TN__DATA_LIST_MAX], std[TN__DATA_LIST_MAX];
     size_t mean_count, std_count; /* 0: the kind's own */
 } tn__data_spec;
@@ -74,10 +89,18 @@ typedef tn_status tn__data_reader(tn_dataset *data, const tn__data_spec *spec,
 tn__data_reader tn__idx_read, tn__cifar_read, tn__folder_read, tn__tar_read,
     tn__random_read;
 
-/* The images [*first, *first + *count) of `total` that skip and limit leave;
- * TN_ERROR_FORMAT "no images in" where none is left. */
-tn_status tn__data_select(size_t *first, size_t *count, const tn__data_spec *spec,
-                          size_t total, tn_error *err) TN_MUST_USE;
+/* What a source has, before any image is chosen. */
+typedef struct tn__source {
+    const int32_t *labels; /* [count], below classes */
+    size_t count, classes;
+    bool sorted; /* by class: skip and limit choose after a shuffle by the seed */
+} tn__source;
+
+/* The images *out[0..*count), owned by the caller, that only, part, skip and limit
+ * leave, in that order; TN_ERROR_FORMAT "no images in" where none is left,
+ * TN_ERROR_MISMATCH where a class is not there. */
+tn_status tn__data_select(uint32_t **out, size_t *count, const tn__data_spec *spec,
+                          const tn__source *source, tn_error *err) TN_MUST_USE;
 /* Memory for `count` byte images, height and width replaced by spec's size. */
 tn_status tn__dataset_reserve(tn_dataset *data, const tn__data_spec *spec, size_t count,
                               size_t channels, size_t height, size_t width,

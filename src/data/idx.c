@@ -144,19 +144,28 @@ static tn_status copy_images(tn_dataset *data, const tn__data_spec *spec,
                              const idx_file *images, const idx_file *labels,
                              tn_error *err)
 {
-    size_t first = 0, count = 0, area = images->height * images->width;
-    tn_status status = tn__data_select(&first, &count, spec, images->count, err);
-    if (status)
-        return status;
-    status =
-        tn__dataset_reserve(data, spec, count, 1, images->height, images->width, err);
+    size_t count = 0, area = images->height * images->width;
+    uint32_t *index = NULL;
+    int32_t *all = tn__alloc(labels->count, sizeof *all);
+    if (!all)
+        return tn__fail_memory(err, labels->count * sizeof *all);
+    for (size_t i = 0; i < labels->count; i++) {
+        all[i] = labels->values[i];
+        data->classes = TN__MAX(data->classes, (size_t)all[i] + 1);
+    }
+    tn__source source = {
+        .labels = all, .count = labels->count, .classes = data->classes};
+    tn_status status = tn__data_select(&index, &count, spec, &source, err);
+    if (!status)
+        status = tn__dataset_reserve(data, spec, count, 1, images->height,
+                                     images->width, err);
     for (size_t i = 0; i < count && !status; i++) {
-        data->labels[i] = labels->values[first + i];
-        status = tn__dataset_put(data, i, images->values + (first + i) * area,
+        data->labels[i] = all[index[i]];
+        status = tn__dataset_put(data, i, images->values + index[i] * area,
                                  images->height, images->width, err);
     }
-    for (size_t i = 0; i < labels->count; i++)
-        data->classes = TN__MAX(data->classes, (size_t)labels->values[i] + 1);
+    tn__free(all);
+    tn__free(index);
     return status;
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/rng.h"
 #include "data/image.h"
 
 bool tn__listing_wants(const char *path)
@@ -257,29 +256,24 @@ static tn_status decode_member(reading *r, size_t i, const tn__member *member,
 
 static tn_status decode_members(reading *r, tn_error *err)
 {
-    size_t total = r->listing->count, first = 0;
-    uint32_t *order = NULL;
-    tn_status status = tn__data_select(&first, &r->count, r->spec, total, err);
-    if (status)
-        return status;
-    if (r->spec->skip || r->spec->limit) {
-        tn__rng rng;
-        order = tn__alloc(total, sizeof *order);
-        if (!order)
-            return tn__fail_memory(err, total * sizeof *order);
-        tn__rng_seed(&rng, r->spec->seed, 0);
-        tn__rng_permutation(&rng, order, total);
-    }
-    if ((status = tn__decoder_create(&r->decoder, err)) != TN_OK)
+    size_t total = r->listing->count;
+    uint32_t *index = NULL;
+    int32_t *labels = tn__alloc(total, sizeof *labels);
+    if (!labels)
+        return tn__fail_memory(err, total * sizeof *labels);
+    for (size_t i = 0; i < total; i++)
+        labels[i] = r->listing->members[i].label;
+    tn__source source = {labels, total, r->data->classes, .sorted = true};
+    tn_status status = tn__data_select(&index, &r->count, r->spec, &source, err);
+    if (status || (status = tn__decoder_create(&r->decoder, err)) != TN_OK)
         goto done;
     status = find_channels(r, err);
-    for (size_t i = 0; i < r->count && !status; i++) {
-        size_t k = order ? order[first + i] : first + i;
-        status = decode_member(r, i, &r->listing->members[k], err);
-    }
+    for (size_t i = 0; i < r->count && !status; i++)
+        status = decode_member(r, i, &r->listing->members[index[i]], err);
 done:
     tn__decoder_free(r->decoder);
-    tn__free(order);
+    tn__free(labels);
+    tn__free(index);
     return status;
 }
 

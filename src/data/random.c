@@ -24,9 +24,11 @@ tn_status tn__random_read(tn_dataset *data, const tn__data_spec *spec,
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "'random:%s': expected CxHxW, each from 1 to %d", spec->path,
                         TN__IMAGE_SIDE_MAX);
-    if (spec->split || spec->size)
+    if (spec->split || spec->size || spec->only.count || spec->part)
         return tn__fail(err, TN_ERROR_ARGUMENT,
-                        "'random:%s' has no splits and no other size", spec->path);
+                        "'random:%s' has no splits, no classes to choose, no parts and "
+                        "no other size",
+                        spec->path);
     size_t count = spec->limit ? spec->limit : DEFAULT_COUNT;
     area = channels * height * width;
     if (!tn__mul(&total, area, count))

@@ -23,11 +23,19 @@ enum {
     KEY_SIZE,
     KEY_CLASSES,
     KEY_SEED,
+    KEY_ONLY,
+    KEY_PART,
+    KEY_SHARES,
+    KEY_DIRICHLET,
+    KEY_SPECIAL,
     KEYS
 };
-static const char *const key_names[KEYS] = {"split", "limit", "skip",    "mean",
-                                            "std",   "size",  "classes", "seed"};
-#define KEY_LIST "split, limit, skip, mean, std, size, classes, seed"
+static const char *const key_names[KEYS] = {
+    "split", "limit", "skip", "mean",   "std",       "size",   "classes",
+    "seed",  "only",  "part", "shares", "dirichlet", "special"};
+#define KEY_LIST                                                                       \
+    "split, limit, skip, only, part, shares, dirichlet, special, mean, std, size, "    \
+    "classes, seed"
 
 /* Levenshtein's distance of two short words, cut at 3; row[j] holds the distance of a's
  * first i letters to b's first j. */
@@ -182,6 +190,91 @@ static tn_status parse_list(double out[TN__DATA_LIST_MAX], size_t *count,
     return TN_OK;
 }
 
+/* A whole number of digits from 0 to `most` at *at, which moves behind it */
+static bool read_number(uint32_t *out, const char **at, uint32_t most)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = strtoul(*at, &end, 10);
+    if (!isdigit((unsigned char)**at) || errno || value > most)
+        return false;
+    *out = (uint32_t)value;
+    *at = end;
+    return true;
+}
+
+/* a/b-c/d: single classes and ranges */
+static tn_status parse_classes(tn__class_set *out, const char *key, const char *text,
+                               tn_error *err)
+{
+    tn__class_set set = {0};
+    const char *at = text;
+    for (bool more = true; more; more = *at++ == '/') {
+        uint32_t range[2] = {0};
+        bool fine = set.count < TN__DATA_LIST_MAX &&
+                    read_number(&range[0], &at, TN__DATA_CLASSES_MAX - 1);
+        range[1] = range[0];
+        if (fine && *at == '-') {
+            at++;
+            fine = read_number(&range[1], &at, TN__DATA_CLASSES_MAX - 1);
+        }
+        if (!fine || range[0] > range[1] || (*at && *at != '/'))
+            return tn__fail(err, TN_ERROR_ARGUMENT,
+                            "'%s=%s' in a data spec: expected at most %d classes or "
+                            "ranges as 0/3/5-7",
+                            key, text, TN__DATA_LIST_MAX);
+        memcpy(set.range[set.count++], range, sizeof range);
+    }
+    *out = set;
+    return TN_OK;
+}
+
+/* K/N */
+static tn_status parse_part(tn__data_spec *spec, const char *text, tn_error *err)
+{
+    const char *at = text;
+    uint32_t part = 0, parts = 0;
+    bool fine = read_number(&part, &at, TN__DATA_PARTS_MAX) && *at++ == '/' &&
+                read_number(&parts, &at, TN__DATA_PARTS_MAX) && !*at;
+    if (!fine || part < 1 || part > parts)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "'part=%s' in a data spec: expected K/N, the part K from 1 to "
+                        "N of at most %d",
+                        text, TN__DATA_PARTS_MAX);
+    spec->part = part;
+    spec->parts = parts;
+    return TN_OK;
+}
+
+static tn_status parse_dirichlet(double *out, const char *text, tn_error *err)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value) || value <= 0)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "'dirichlet=%s' in a data spec: expected a number above 0",
+                        text);
+    *out = value;
+    return TN_OK;
+}
+
+/* What only makes sense together */
+static tn_status check_parts(const tn__data_spec *spec, unsigned seen, tn_error *err)
+{
+    static const size_t wants_part[] = {KEY_SHARES, KEY_DIRICHLET, KEY_SPECIAL};
+    for (size_t k = 0; k < TN__COUNT(wants_part) && !spec->part; k++) {
+        if (seen & 1U << wants_part[k])
+            return tn__fail(err, TN_ERROR_ARGUMENT,
+                            "key '%s' in a data spec without part=K/N",
+                            key_names[wants_part[k]]);
+    }
+    if (spec->share_count && spec->share_count != spec->parts)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "shares= in a data spec has %zu values, part= has %zu parts",
+                        spec->share_count, spec->parts);
+    return TN_OK;
+}
+
 static tn_status parse_value(tn__data_spec *spec, size_t key, const char *text,
                              tn_error *err)
 {
@@ -215,9 +308,24 @@ static tn_status parse_value(tn__data_spec *spec, size_t key, const char *text,
         spec->size = (size_t)number;
         return status;
     case KEY_CLASSES:
+        if (strpbrk(text, "-/"))
+            return tn__fail(err, TN_ERROR_ARGUMENT,
+                            "'classes=%s' in a data spec: expected their number; "
+                            "only=%s chooses classes",
+                            text, text);
         status = parse_count(&number, name, text, 1, TN__DATA_CLASSES_MAX, err);
         spec->classes = (size_t)number;
         return status;
+    case KEY_ONLY:
+        return parse_classes(&spec->only, name, text, err);
+    case KEY_SPECIAL:
+        return parse_classes(&spec->special, name, text, err);
+    case KEY_PART:
+        return parse_part(spec, text, err);
+    case KEY_SHARES:
+        return parse_list(spec->shares, &spec->share_count, name, text, true, err);
+    case KEY_DIRICHLET:
+        return parse_dirichlet(&spec->dirichlet, text, err);
     default:
         return parse_count(&spec->seed, name, text, 0, UINT64_MAX, err);
     }
@@ -271,6 +379,8 @@ tn_status tn__data_spec_parse(tn__data_spec *out, const char *text, tn_error *er
             *next++ = '\0';
         status = parse_item(&spec, &seen, item, err);
     }
+    if (!status)
+        status = check_parts(&spec, seen, err);
 done:
     tn__free(rest);
     if (status)
@@ -313,19 +423,53 @@ static void format_count(char *text, size_t size, const char *key, size_t value)
         snprintf(text, size, ",%s=%zu", key, value);
 }
 
+static void format_classes(char *text, size_t size, const char *key,
+                           const tn__class_set *set)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t k = 0; k < set->count && at + 32 < size; k++) {
+        uint32_t first = set->range[k][0], last = set->range[k][1];
+        if (k == 0)
+            at += (size_t)snprintf(text, size, ",%s=", key);
+        at += (size_t)snprintf(text + at, size - at, "%s%u", k ? "/" : "", first);
+        if (last > first)
+            at += (size_t)snprintf(text + at, size - at, "-%u", last);
+    }
+}
+
+/* ",only=0-4,part=1/2,shares=1/3,dirichlet=0.5,special=9", of it what there is */
+static void format_choice(char *text, size_t size, const tn__data_spec *spec)
+{
+    char shares[512] = "", dirichlet[64] = "", special[512], only[512], part[48] = "";
+    format_classes(only, sizeof only, "only", &spec->only);
+    format_classes(special, sizeof special, "special", &spec->special);
+    if (spec->part)
+        snprintf(part, sizeof part, ",part=%zu/%zu", spec->part, spec->parts);
+    if (spec->dirichlet > 0)
+        format_list(dirichlet, sizeof dirichlet, "dirichlet", &spec->dirichlet, 1);
+    bool equal = true;
+    for (size_t k = 1; k < spec->share_count; k++)
+        equal = equal && spec->shares[k] == spec->shares[0];
+    if (!equal)
+        format_list(shares, sizeof shares, "shares", spec->shares, spec->share_count);
+    snprintf(text, size, "%s%s%s%s%s", only, part, shares, dirichlet, special);
+}
+
 tn_status tn__data_spec_format(char **out, const tn__data_spec *spec,
                                const tn_dataset *data, tn_error *err)
 {
-    char mean[512], std[512], skip[32], limit[32], size[32];
+    char mean[512], std[512], skip[32], limit[32], size[32], choice[1700];
+    format_choice(choice, sizeof choice, spec);
     format_list(mean, sizeof mean, "mean", data->mean, data->channels);
     format_list(std, sizeof std, "std", data->std, data->channels);
     format_count(skip, sizeof skip, "skip", spec->skip);
     format_count(limit, sizeof limit, "limit", spec->limit);
     format_count(size, sizeof size, "size", spec->size);
     char *text =
-        tn__format("%s%s%s%s%s%s%s%s%s%s,classes=%zu,seed=%llu", spec->kind,
+        tn__format("%s%s%s%s%s%s%s%s%s%s%s,classes=%zu,seed=%llu", spec->kind,
                    spec->path[0] ? ":" : "", spec->path, data->split ? ",split=" : "",
-                   data->split ? data->split : "", skip, limit, size, mean, std,
+                   data->split ? data->split : "", choice, skip, limit, size, mean, std,
                    data->classes, (unsigned long long)spec->seed);
     if (!text)
         return tn__fail_memory(err, strlen(spec->path));

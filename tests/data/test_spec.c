@@ -68,6 +68,26 @@ static void bad_specs_are_refused(void **state)
         {"idx:a,mean=inf", "finite"},
         {"idx:a,mean=1//2", "finite"},
         {"idx:a,mean=", "finite"},
+        {"idx:a,classes=0-4", "expected their number; only=0-4 chooses classes"},
+        {"idx:a,only=", "classes or ranges as 0/3/5-7"},
+        {"idx:a,only=3-", "classes or ranges"},
+        {"idx:a,only=3-2", "classes or ranges"},
+        {"idx:a,only=1/", "classes or ranges"},
+        {"idx:a,only=1,2", "unknown key '2'"},
+        {"idx:a,only=65536", "classes or ranges"},
+        {"idx:a,only=0/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", "at most 16"},
+        {"idx:a,part=1", "'part=1' in a data spec: expected K/N"},
+        {"idx:a,part=0/2", "expected K/N"},
+        {"idx:a,part=3/2", "the part K from 1 to N"},
+        {"idx:a,part=1/2/3", "expected K/N"},
+        {"idx:a,part=1/65537", "at most 65536"},
+        {"idx:a,part=1/2,dirichlet=0", "expected a number above 0"},
+        {"idx:a,part=1/2,dirichlet=inf", "expected a number above 0"},
+        {"idx:a,part=1/2,shares=1/2/3", "has 3 values, part= has 2 parts"},
+        {"idx:a,part=1/2,shares=1/0", "finite positive"},
+        {"idx:a,dirichlet=1", "key 'dirichlet' in a data spec without part=K/N"},
+        {"idx:a,shares=1/2", "key 'shares' in a data spec without part=K/N"},
+        {"idx:a,special=1", "key 'special' in a data spec without part=K/N"},
         {"idx:a,mean=1/2/3/4/5/6/7/8/9/1/2/3/4/5/6/7/8", "at most 16"},
     };
     for (size_t k = 0; k < TN__COUNT(cases); k++) {
@@ -132,6 +152,17 @@ static void a_formatted_spec_reads_back(void **state)
     again = parse(text);
     assert_true(again.mean[1] == mean[1]);
     assert_int_equal(again.std_count, 1);
+    tn__free(text);
+    tn__data_spec_release(&spec);
+    tn__data_spec_release(&again);
+    spec = parse("tar:x.tar,special=3,shares=1/9,part=2/2,only=0-4/7,dirichlet=0.3");
+    assert_ok(tn__data_spec_format(&text, &spec, &data, err));
+    assert_non_null(strstr(text, ",split=val,only=0-4/7,part=2/2,shares=1/9,"
+                                 "dirichlet=0.3,special=3,mean="));
+    again = parse(text);
+    assert_memory_equal(&again.only, &spec.only, sizeof spec.only);
+    assert_memory_equal(&again.special, &spec.special, sizeof spec.special);
+    assert_int_equal(again.part, 2);
     tn__free(text);
     tn__data_spec_release(&spec);
     tn__data_spec_release(&again);
