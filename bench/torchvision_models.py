@@ -34,7 +34,7 @@ ROUNDS = 31  # the fastest run counts
 
 # Side of the input images: the smallest that the architecture takes.
 MODELS = {
-    "resnet18": 64, "resnet50": 64, "vgg11_bn": 64, "mobilenet_v2": 64,
+    "resnet18": 64, "resnet50": 64, "vgg11_bn": 224, "mobilenet_v2": 64,
     "mobilenet_v3_small": 64, "densenet121": 64, "efficientnet_b0": 64,
     "regnet_y_400mf": 64, "shufflenet_v2_x1_0": 64, "squeezenet1_1": 64,
     "googlenet": 64, "inception_v3": 96, "convnext_tiny": 64, "vit_b_16": 224,

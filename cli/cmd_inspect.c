@@ -13,6 +13,7 @@
 struct inspect_args {
     struct cli_args base;
     bool nodes, groups, cuts;
+    const char *dot;
 };
 
 /* A list of the library's, as lines or as JSON. */
@@ -126,15 +127,58 @@ static tn_status show(cJSON *json, const tn_model *model,
     return status;
 }
 
+/* --- the picture ------------------------------------------------------------------ */
+
+struct drawing {
+    const tn_model *model;
+    FILE *file;
+    tn_status status;
+    tn_error *err;
+};
+
+static int on_drawn(void *user, const char *text, const char *json)
+{
+    struct drawing *d = user;
+    (void)json;
+    return fprintf(d->file, "%s\n", text) < 0;
+}
+
+/* cli_fill: what fails in the library is kept for the caller. */
+static bool draw(FILE *file, const void *user)
+{
+    struct drawing *const *d = user;
+    (*d)->file = file;
+    (*d)->status = tn_model_draw_groups((*d)->model, on_drawn, *d, (*d)->err);
+    return (*d)->status == TN_OK && !ferror(file);
+}
+
+static tn_status write_dot(const tn_model *model, const struct inspect_args *args,
+                           tn_error *err)
+{
+    tn_error inner = {0};
+    struct drawing drawing = {.model = model, .err = &inner}, *d = &drawing;
+    if (!args->dot)
+        return TN_OK;
+    tn_status status = cli_file_write(args->dot, args->base.force, draw, &d, err);
+    if (drawing.status != TN_OK)
+        *err = inner;
+    return drawing.status != TN_OK ? drawing.status : status;
+}
+
+/* --- the command ------------------------------------------------------------------ */
+
 static int run(void *user)
 {
+    static const char *const pictures[] = {".dot", NULL};
     const struct inspect_args *args = user;
     tn_error err = {0};
     tn_model *model = NULL;
     tn_model_info info;
     cJSON *json = NULL;
     int result = CLI_DONE;
-    if (cli_models_load(&model, &args->base, 1, &err) != TN_OK)
+    if ((args->dot &&
+         cli_output_check(&args->base, args->dot, pictures, &err) != TN_OK) ||
+        cli_models_load(&model, &args->base, 1, &err) != TN_OK)
         return cli_fail(&err);
     tn_status status = tn_model_info_get(&info, model, &err);
     if (status == TN_OK && args->base.json)
@@ -143,6 +187,8 @@ static int run(void *user)
         print_info(model, &info);
     if (status == TN_OK)
         status = show(json, model, args, &err);
+    if (status == TN_OK)
+        status = write_dot(model, args, &err);
     if (status != TN_OK) {
         cJSON_Delete(json);
         fflush(stdout);
@@ -162,11 +208,22 @@ static const struct cli_option options[] = {
     {.name = "groups",
      .kind = CLI_FLAG,
      .offset = offsetof(struct inspect_args, groups),
-     .help = "list the neuron groups: what must be permuted, shrunk or mixed together"},
+     .help = "list the neuron groups: what must be permuted, shrunk or mixed together, "
+             "by which nodes its tensors are tied, and what is frozen and why"},
     {.name = "cuts",
      .kind = CLI_FLAG,
      .offset = offsetof(struct inspect_args, cuts),
      .help = "list the cuts: single values that all computation passes through"},
+    {.name = "dot",
+     .kind = CLI_FILE,
+     .offset = offsetof(struct inspect_args, dot),
+     .value = "FILE.dot",
+     .help = "draw the network for Graphviz, each axis in the colour of its group"},
+    {.name = "force",
+     .letter = 'f',
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct inspect_args, base.force),
+     .help = "replace the picture where it is there already"},
 };
 static const struct cli_group group = CLI_GROUP("What to show", options);
 
@@ -178,6 +235,7 @@ const struct cli_command cli_inspect = {
         "Shows what a model is, what it costs for one image, how it was made, and on "
         "request its nodes, neuron groups and cuts.",
     .examples = "  tenon inspect net.onnx --groups\n"
+                "  tenon inspect net.onnx --dot net.dot && dot -Tsvg -O net.dot\n"
                 "  tenon inspect net.safetensors --arch resnet20 --json\n",
     .operands_min = 1,
     .operands_max = 1,

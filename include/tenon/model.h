@@ -98,12 +98,18 @@ TN_API const char *tn_model_source(const tn_model *model);
 TN_API const char *tn_model_source_sha256(const tn_model *model);
 
 /* One node, parameter, group or cut, as `tenon inspect` shows them: text is a line
- * without its end, json an object. Called in order; nonzero stops. */
+ * without its end (of a group: a line, and one for each of its tensors), json an
+ * object. Called in order; nonzero stops. */
 typedef int tn_line_callback(void *user, const char *text, const char *json);
 TN_API TN_MUST_USE tn_status tn_model_list_nodes(const tn_model *model,
                                                  tn_line_callback *line, void *user,
                                                  tn_error *err);
 TN_API TN_MUST_USE tn_status tn_model_list_groups(const tn_model *model,
+                                                  tn_line_callback *line, void *user,
+                                                  tn_error *err);
+/* The network in Graphviz's DOT language, every axis in the colour of its group, line
+ * by line; json is an empty object. */
+TN_API TN_MUST_USE tn_status tn_model_draw_groups(const tn_model *model,
                                                   tn_line_callback *line, void *user,
                                                   tn_error *err);
 TN_API TN_MUST_USE tn_status tn_model_list_cuts(const tn_model *model,

@@ -1,4 +1,4 @@
-/* buffer.c - reference-counted bytes: mapped files and memory of ours. */
+/* buffer.c - reference-counted bytes: mapped files, memory of ours and of others. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@ struct tn__buffer {
     _Atomic size_t references;
     uint8_t *bytes;
     size_t size;
-    bool mapped;
+    bool mapped;   /* read only; given back to the system */
+    bool borrowed; /* somebody else's, who frees it */
 };
 
 tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err)
@@ -27,6 +28,19 @@ tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err)
     atomic_init(&buffer->references, 1);
     buffer->bytes = memory;
     buffer->size = bytes;
+    *out = buffer;
+    return TN_OK;
+}
+
+tn_status tn__buffer_borrow(tn__buffer **out, void *bytes, size_t size, tn_error *err)
+{
+    tn__buffer *buffer = tn__alloc(1, sizeof *buffer);
+    if (!buffer)
+        return tn__fail_memory(err, sizeof *buffer);
+    atomic_init(&buffer->references, 1);
+    buffer->bytes = bytes;
+    buffer->size = size;
+    buffer->borrowed = true;
     *out = buffer;
     return TN_OK;
 }
@@ -89,7 +103,7 @@ void tn__buffer_release(tn__buffer *buffer)
         return;
     if (buffer->mapped)
         munmap(buffer->bytes, buffer->size);
-    else
+    else if (!buffer->borrowed)
         tn__free(buffer->bytes);
     tn__free(buffer);
 }

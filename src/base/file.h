@@ -19,6 +19,9 @@ typedef struct tn__buffer tn__buffer;
 tn_status tn__buffer_map(tn__buffer **out, const char *path, tn_error *err) TN_MUST_USE;
 /* Zeroed, 64-byte aligned memory. */
 tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err) TN_MUST_USE;
+/* Memory of the caller's, which outlives the buffer and may be written. */
+tn_status tn__buffer_borrow(tn__buffer **out, void *bytes, size_t size,
+                            tn_error *err) TN_MUST_USE;
 tn__buffer *tn__buffer_retain(tn__buffer *buffer);
 void tn__buffer_release(tn__buffer *buffer); /* takes NULL */
 const uint8_t *tn__buffer_bytes(const tn__buffer *buffer);

@@ -1,8 +1,8 @@
 /* fallback.c - an operator's plain C as a kernel.
  *
- * The operands are tensors of the kernel's own: what comes in is moved there, what goes
- * out is moved to the plan's memory. They stay until backward, so the plan keeps
- * nothing for it.
+ * The operands are tensors over the plan's own memory. Only what comes in a blocked
+ * layout is copied: an input into the workspace, since backward() may read it again,
+ * its gradient by way of scratch memory.
  */
 #include "engine/plan.h"
 
@@ -17,18 +17,17 @@ typedef struct fallback {
     size_t in_count, out_count;
     const tn__layout **in;       /* [in_count] of activations, as they come */
     const tn__layout **in_plain; /* [in_count] NULL: left out */
-    const tn__layout **out;      /* [out_count] */
+    const tn__layout **out;      /* [out_count] NULL: left out */
+    bool *wanted;                /* [in_count] gradients */
     tn__tensor *x, *y, *dx, *dy; /* [in_count], [out_count]: the operands */
     const tn__tensor **x_at, **y_at, **dy_at;
     tn__tensor **y_made, **dx_made;
-    const float **parameter; /* [in_count] copied at every refresh, or NULL */
-    bool norm;               /* batch statistics */
-    tn__program read, write, read_back, write_back;
+    bool norm; /* batch statistics, in x[3] and x[4], which are the kernel's own */
+    tn__program read, write_back;
 } fallback;
 
-static void destroy(tn__kernel *kernel)
+static void release_operands(fallback *f)
 {
-    fallback *f = (fallback *)kernel;
     for (size_t k = 0; k < f->in_count && f->x && f->dx; k++) {
         tn__tensor_release(&f->x[k]);
         tn__tensor_release(&f->dx[k]);
@@ -37,71 +36,121 @@ static void destroy(tn__kernel *kernel)
         tn__tensor_release(&f->y[k]);
         tn__tensor_release(&f->dy[k]);
     }
+}
+
+static void destroy(tn__kernel *kernel)
+{
+    fallback *f = (fallback *)kernel;
+    release_operands(f);
     tn__site_memory_release(&f->memory);
 }
 
-static void *bytes_of(tn__tensor *tensor)
+/* --- operands --- */
+
+static bool is_blocked(const fallback *f, size_t k)
 {
-    void *data = NULL;
-    tn_error ignored = {0};
-    /* Never shared, so this copies nothing and cannot fail. */
-    return tn__tensor_write(tensor, &data, &ignored) ? NULL : data;
+    return f->in[k] && !tn__layout_equal(f->in[k], f->in_plain[k]);
 }
 
-static tn_status tensor_like(tn__tensor *out, const tn__layout *layout, tn_error *err)
+static bool is_statistic(const fallback *f, size_t k)
 {
-    return tn__tensor_create(out, layout->dtype, layout->shape.rank, layout->shape.dims,
-                             err);
+    return f->norm && (k == 3 || k == 4);
 }
 
-/* --- running --- */
-
-/* Scratch is wanted for reorders of blocked layouts only. */
-static void build(fallback *f, const tn__kernel_memory *m)
+/* Aligned as slots of the plan are. */
+static size_t padded(size_t bytes)
 {
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Places of the blocked inputs in the workspace and of their gradients in scratch
+ * memory, and the moves between the layouts; m NULL: the sizes only. */
+static void lay_out(fallback *f, const tn__kernel_memory *m, char **x, char **dx)
+{
+    size_t kept = 0;
     for (size_t k = 0; k < f->in_count; k++) {
-        if (f->in[k])
-            tn__program_move(&f->read, f->in[k], m ? m->in[k] : NULL, f->in_plain[k],
-                             bytes_of(&f->x[k]));
-        if (f->dx_made[k])
-            tn__program_move(&f->write_back, f->in_plain[k], bytes_of(&f->dx[k]),
-                             f->in[k] ? f->in[k] : f->in_plain[k],
-                             m ? m->din[k] : NULL);
-    }
-    for (size_t k = 0; k < f->out_count; k++) {
-        if (!f->out[k])
+        if (!is_blocked(f, k))
             continue;
-        tn__program_move(&f->write, f->out[k], bytes_of(&f->y[k]), f->out[k],
-                         m ? m->out[k] : NULL);
-        if (f->dy_at[k])
-            tn__program_move(&f->read_back, f->out[k], m ? m->dout[k] : NULL, f->out[k],
-                             bytes_of(&f->dy[k]));
+        size_t bytes = f->in_plain[k]->bytes;
+        char *plain = m ? (char *)m->workspace + kept : NULL;
+        kept += padded(bytes);
+        tn__program_move(&f->read, f->in[k], m ? m->in[k] : NULL, f->in_plain[k],
+                         plain);
+        if (x)
+            x[k] = plain;
+        if (!f->wanted[k])
+            continue;
+        plain = tn__program_reserve(&f->write_back, bytes);
+        tn__program_move(&f->write_back, f->in_plain[k], plain, f->in[k],
+                         m ? m->din[k] : NULL);
+        if (dx)
+            dx[k] = plain;
     }
+    f->base.workspace = kept;
+}
+
+/* A tensor over memory of the plan's. */
+static tn_status borrow(tn__tensor *out, const tn__layout *layout, void *bytes,
+                        tn_error *err)
+{
+    tn__buffer *buffer = NULL;
+    tn_status status = tn__buffer_borrow(&buffer, bytes, layout->bytes, err);
+    if (!status)
+        status = tn__tensor_view(out, layout->dtype, layout->shape.rank,
+                                 layout->shape.dims, buffer, 0, err);
+    tn__buffer_release(buffer);
+    return status;
+}
+
+static tn_status bind_input(fallback *f, const tn__kernel_memory *m, size_t k, char *x,
+                            char *dx, tn_error *err)
+{
+    tn_status status = TN_OK;
+    if (!f->in_plain[k])
+        return TN_OK;
+    if (f->x[k].dtype == TN_UNDEFINED)
+        status = borrow(&f->x[k], f->in_plain[k], x ? x : m->in[k], err);
+    if (!status && f->wanted[k] && m->din[k])
+        status = borrow(&f->dx[k], f->in_plain[k], dx ? dx : m->din[k], err);
+    return status;
+}
+
+static tn_status bind_output(fallback *f, const tn__kernel_memory *m, size_t k,
+                             tn_error *err)
+{
+    tn_status status = TN_OK;
+    if (!f->out[k])
+        return TN_OK;
+    status = borrow(&f->y[k], f->out[k], m->out[k], err);
+    if (!status && m->dout[k])
+        status = borrow(&f->dy[k], f->out[k], m->dout[k], err);
+    return status;
 }
 
 static tn_status fallback_bind(tn__kernel *kernel, const tn__kernel_memory *m,
                                tn_error *err)
 {
     fallback *f = (fallback *)kernel;
+    char **x = tn__dnnl_alloc(f->d, f->in_count + 1, sizeof *x);
+    char **dx = tn__dnnl_alloc(f->d, f->in_count + 1, sizeof *dx);
+    tn_status status = tn__dnnl_check(f->d, err);
+    if (status)
+        return status;
     tn__program_begin(&f->read, f->d, m->scratch_forward);
-    tn__program_begin(&f->write, f->d, m->scratch_forward);
-    tn__program_begin(&f->read_back, f->d, m->scratch_backward);
     tn__program_begin(&f->write_back, f->d, m->scratch_backward);
-    for (size_t k = 0; k < f->in_count; k++)
-        if (!f->in[k] && f->in_plain[k] && f->in_plain[k]->dtype == TN_F32)
-            f->parameter[k] = m->in[k];
-    build(f, m);
-    return tn__dnnl_check(f->d, err);
+    lay_out(f, m, x, dx);
+    for (size_t k = 0; k < f->in_count && !status; k++)
+        status = bind_input(f, m, k, x[k], dx[k], err);
+    for (size_t k = 0; k < f->out_count && !status; k++)
+        status = bind_output(f, m, k, err);
+    return status ? status : tn__dnnl_check(f->d, err);
 }
 
-static tn_status fallback_refresh(tn__kernel *kernel, tn_error *err)
+/* --- running --- */
+
+static float *statistics(fallback *f, size_t k)
 {
-    fallback *f = (fallback *)kernel;
-    (void)err;
-    for (size_t k = 0; k < f->in_count; k++)
-        if (f->parameter[k])
-            memcpy(bytes_of(&f->x[k]), f->parameter[k], f->in_plain[k]->bytes);
-    return TN_OK;
+    return tn__tensor_f32(&f->x[k]);
 }
 
 static tn_status fallback_forward(tn__kernel *kernel, tn_error *err)
@@ -109,18 +158,14 @@ static tn_status fallback_forward(tn__kernel *kernel, tn_error *err)
     fallback *f = (fallback *)kernel;
     tn_status status = tn__program_run(&f->read, err);
     if (!status && f->norm)
-        tn__norm_statistics(bytes_of(&f->x[3]), bytes_of(&f->x[4]), &f->x[0]);
-    if (!status)
-        status = f->op->forward(f->y_made, f->x_at, &f->site, err);
-    return status ? status : tn__program_run(&f->write, err);
+        tn__norm_statistics(statistics(f, 3), statistics(f, 4), &f->x[0]);
+    return status ? status : f->op->forward(f->y_made, f->x_at, &f->site, err);
 }
 
 static tn_status fallback_backward(tn__kernel *kernel, tn_error *err)
 {
     fallback *f = (fallback *)kernel;
-    tn_status status = tn__program_run(&f->read_back, err);
-    if (status)
-        return status;
+    tn_status status = TN_OK;
     if (f->norm)
         tn__norm_backward(f->dx_made, f->dy_at[0], f->x_at,
                           (double)tn__node_float(f->site.node, "epsilon", 1e-5f));
@@ -144,11 +189,11 @@ static tn_status allocate(fallback *f, tn_error *err)
     f->in_plain = pointers(d, in);
     f->x_at = pointers(d, in);
     f->dx_made = pointers(d, in);
-    f->parameter = pointers(d, in);
     f->out = pointers(d, out);
     f->y_at = pointers(d, out);
     f->y_made = pointers(d, out);
     f->dy_at = pointers(d, out);
+    f->wanted = tn__dnnl_alloc(d, TN__MAX(in, 1), sizeof *f->wanted);
     f->x = tn__dnnl_alloc(d, TN__MAX(in, 1), sizeof *f->x);
     f->dx = tn__dnnl_alloc(d, TN__MAX(in, 1), sizeof *f->dx);
     f->y = tn__dnnl_alloc(d, TN__MAX(out, 1), sizeof *f->y);
@@ -156,8 +201,8 @@ static tn_status allocate(fallback *f, tn_error *err)
     return tn__dnnl_check(d, err);
 }
 
-/* An activation or float parameter gets a tensor of the kernel's own; other constants
- * are shared with the model. */
+/* Constants that are no f32 are shared with the model, and batch statistics are the
+ * kernel's own; all else is bound to the plan's memory. */
 static tn_status make_input(fallback *f, const tn__kernel_request *request, size_t k,
                             tn_error *err)
 {
@@ -171,13 +216,13 @@ static tn_status make_input(fallback *f, const tn__kernel_request *request, size
         return status;
     if (!f->in[k] && f->in_plain[k]->dtype != TN_F32 && site->constant[k])
         f->x[k] = tn__tensor_ref(site->constant[k]);
-    else
-        status = tensor_like(&f->x[k], f->in_plain[k], err);
+    else if (is_statistic(f, k))
+        status = tn__tensor_create(&f->x[k], TN_F32, site->in[k]->rank,
+                                   site->in[k]->dims, err);
     f->x_at[k] = &f->x[k];
-    if (!status && request->wanted[k]) {
-        status = tensor_like(&f->dx[k], f->in_plain[k], err);
+    f->wanted[k] = request->wanted[k];
+    if (f->wanted[k])
         f->dx_made[k] = &f->dx[k];
-    }
     return status;
 }
 
@@ -190,13 +235,9 @@ static tn_status make_output(fallback *f, const tn__kernel_request *request, siz
         return TN_OK;
     f->out[k] = tn__layout_plain(f->d, request->shapes->dtype[v], &site->out[k]);
     tn_status status = tn__dnnl_check(f->d, err);
-    if (!status)
-        status = tensor_like(&f->y[k], f->out[k], err);
     f->y_at[k] = f->y_made[k] = &f->y[k];
-    if (!status && backward && f->out[k]->dtype == TN_F32) {
-        status = tensor_like(&f->dy[k], f->out[k], err);
+    if (!status && backward && f->out[k]->dtype == TN_F32)
         f->dy_at[k] = &f->dy[k];
-    }
     return status;
 }
 
@@ -211,6 +252,7 @@ static tn_status make_operands(fallback *f, const tn__kernel_request *request,
     }
     for (size_t k = 0; k < f->out_count && !status; k++)
         status = make_output(f, request, k, backward, err);
+    f->base.keeps_in = f->base.keeps_out = backward;
     return status;
 }
 
@@ -225,12 +267,10 @@ static tn_status copy_site(fallback *f, const tn__kernel_request *request,
 static tn_status measure(fallback *f, tn_error *err)
 {
     tn__program_begin(&f->read, f->d, NULL);
-    tn__program_begin(&f->write, f->d, NULL);
-    tn__program_begin(&f->read_back, f->d, NULL);
     tn__program_begin(&f->write_back, f->d, NULL);
-    build(f, NULL);
-    f->base.scratch_forward = TN__MAX(f->read.used, f->write.used) + 64;
-    f->base.scratch_backward = TN__MAX(f->read_back.used, f->write_back.used) + 64;
+    lay_out(f, NULL, NULL, NULL);
+    f->base.scratch_forward = f->read.used + 64;
+    f->base.scratch_backward = f->write_back.used + 64;
     return tn__dnnl_check(f->d, err);
 }
 
@@ -268,7 +308,6 @@ tn_status tn__fallback_create(tn__kernel **out, const tn__kernel_request *reques
         show_statistics(f);
     f->base.out = f->out;
     f->base.bind = fallback_bind;
-    f->base.refresh = fallback_refresh;
     f->base.forward = fallback_forward;
     f->base.backward = fallback_backward;
     f->base.free = destroy;

@@ -41,6 +41,8 @@ void tn__cells_unite(tn__cells *cells, uint32_t a, uint32_t b)
 
 void tn__cells_freeze(tn__cells *cells, size_t slot, const char *reason)
 {
+    if (!cells->cause[slot].reason)
+        cells->cause[slot] = (tn__cause){reason, cells->node};
     for (uint32_t c = cells->first_cell[slot]; c < cells->first_cell[slot + 1]; c++) {
         uint32_t root = tn__cells_find(cells, c);
         if (!cells->reason[root])
@@ -217,7 +219,8 @@ static tn_status number_cells(tn__cells *cells, const tn_model *model,
     cells->first_cell = tn__alloc(slots + 1, sizeof *cells->first_cell);
     cells->role = tn__alloc(slots, sizeof *cells->role);
     cells->heard = tn__alloc(slots, sizeof *cells->heard);
-    if (!cells->first_cell || !cells->role || !cells->heard)
+    cells->cause = tn__alloc(slots, sizeof *cells->cause);
+    if (!cells->first_cell || !cells->role || !cells->heard || !cells->cause)
         return tn__fail_memory(err, (slots + 1) * sizeof *cells->first_cell);
     for (size_t v = 0; v < model->value_count; v++) {
         int end = shapes->shape[v].rank + TN__SLOT_EXTRA;
@@ -279,9 +282,11 @@ static void release_numbers(tn__cells *cells)
     tn__free((void *)cells->reason);
     tn__free(cells->role);
     tn__free(cells->heard);
+    tn__free(cells->cause);
     cells->first_cell = cells->parent = cells->size = cells->heard = NULL;
     cells->reason = NULL;
     cells->role = NULL;
+    cells->cause = NULL;
 }
 
 /* Numbers the cells and hears the rules once. */
@@ -305,6 +310,7 @@ static tn_status hear_all(tn__cells *cells, const tn_model *model,
 static tn_status create_arrays(tn__cells *cells, size_t values, tn_error *err)
 {
     cells->value_count = values;
+    cells->node = TN__NONE;
     cells->first_slot = tn__alloc(values + 1, sizeof *cells->first_slot);
     cells->nature = tn__alloc(values, sizeof *cells->nature);
     cells->blocks = tn__alloc(values, sizeof *cells->blocks);

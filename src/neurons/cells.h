@@ -34,6 +34,12 @@ typedef struct tn__inside {
     uint32_t divide, modulo;
 } tn__inside;
 
+/* Why a slot was frozen as a whole, first. */
+typedef struct tn__cause {
+    const char *reason; /* NULL: it was not */
+    size_t node;        /* whose rule said so, or TN__NONE */
+} tn__cause;
+
 typedef struct tn__cells {
     size_t value_count, slot_count, count;
     size_t *first_slot;   /* [values + 1] */
@@ -42,6 +48,8 @@ typedef struct tn__cells {
     uint32_t *size;       /* [cells]: of roots: cells of the class */
     const char **reason;  /* [cells]: of roots: why frozen, or NULL */
     tn__role *role;       /* [slots] */
+    tn__cause *cause;     /* [slots] */
+    size_t node;          /* whose rule is being heard, or TN__NONE */
     uint32_t *heard;      /* [slots]: 1 + the last node whose rule spoke of the slot */
     tn__nature *nature;   /* [values] */
     size_t *blocks;   /* [values]: groups of the convolution that reads it; else 1 */

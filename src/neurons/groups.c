@@ -384,8 +384,10 @@ static tn_status add_group(builder *b, const uint32_t *members, size_t neurons,
                                 sizeof *b->groups.list, err);
     if (status ||
         (status = fill_group(&group, &alike, b, members, neurons, err)) != TN_OK ||
-        !alike ||
-        (status = sort_neurons(&group, leading_entry(b, &group), err)) != TN_OK)
+        !alike)
+        goto done;
+    group.leading = leading_entry(b, &group);
+    if ((status = sort_neurons(&group, group.leading, err)) != TN_OK)
         goto done;
     for (size_t i = 0; i < neurons; i++) {
         b->grouped[members[i]] = true;
@@ -404,8 +406,8 @@ static int compare_groups(const void *x, const void *y, void *user)
 {
     const builder *b = user;
     const tn__group *g = x, *h = y;
-    const tn__group_entry *p = &g->entries[leading_entry(b, g)];
-    const tn__group_entry *q = &h->entries[leading_entry(b, h)];
+    const tn__group_entry *p = &g->entries[g->leading];
+    const tn__group_entry *q = &h->entries[h->leading];
     first_use u = b->use[p->value], v = b->use[q->value];
     if (u.node != v.node)
         return u.node < v.node ? -1 : 1;
@@ -465,7 +467,7 @@ static tn_status name_groups(builder *b, tn_error *err)
     size_t same = 1, last = TN__NONE;
     for (size_t g = 0; g < b->groups.count; g++) {
         tn__group *group = &b->groups.list[g];
-        size_t value = group->entries[leading_entry(b, group)].value;
+        size_t value = group->entries[group->leading].value;
         const char *name = b->model->values[value].name;
         if (group->kinds) {
             group->name = tn__format("%s/blocks", name);

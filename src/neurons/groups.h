@@ -37,11 +37,13 @@ typedef struct tn__group {
     size_t neurons; /* at least 2 */
     tn__group_entry *entries; /* ordered by (value, axis) */
     size_t entry_count;
+    size_t leading;      /* the entry that it is named after */
     size_t blocks;       /* the group of the blocks that it lies inside, or TN__NONE */
     size_t within, kind; /* in which of these blocks, and as which of its groups */
     size_t kinds;        /* of blocks: groups inside each; else 0 */
     size_t *inner;       /* [neurons * kinds]: groups inside block i at i * kinds .. */
-    uint32_t *class, lies_in; /* [neurons]: while the groups are being found */
+    uint32_t *class, lies_in; /* [neurons]: classes of cells (signature.h), and that of
+                                 the block they lie in, or UINT32_MAX */
 } tn__group;
 
 /* An axis, or part of one, that may not be touched, and why. */

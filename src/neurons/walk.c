@@ -324,10 +324,12 @@ tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
     for (size_t n = 0; n < model->node_count && !status; n++) {
         if (all_fixed(cells, &model->nodes[n]))
             continue;
+        cells->node = n;
         status = tn__site_fill(&site, &memory, model, shapes, n, err);
         if (!status)
             status = walk_node(&w, err);
     }
+    cells->node = TN__NONE;
     for (size_t v = 0; v < model->value_count && !status && listener->inside; v++)
         if (tn__cells_blocked(cells, v))
             status = note_blocks(&w, v, err);

@@ -79,27 +79,6 @@ static void nodes_are_listed_with_their_cost(void **state)
     tn_model_free(model);
 }
 
-static void groups_are_listed_with_tensors_and_what_is_frozen_with_reasons(void **state)
-{
-    (void)state;
-    static lines l;
-    l = (lines){0};
-    tn_model *model = toy_mlp();
-    assert_ok(tn_model_list_groups(model, keep, &l, err));
-    assert_int_equal(l.count, 5);
-    assert_non_null(strstr(l.text[0], "fc1.weight"));
-    assert_non_null(strstr(l.text[0], "5 neurons  made by fc1.weight[0], fc1.bias[0]  "
-                                      "read by fc2.weight[1]  in 2 activations"));
-    assert_non_null(strstr(l.json[0],
-                           "{\"tensor\":\"fc2.weight\",\"axis\":1,\"blocked\":"
-                           "false,\"role\":\"consumer\",\"repeats\":1}"));
-    assert_non_null(strstr(l.text[2], "6 frozen on axis 1: graph input"));
-    assert_string_equal(l.json[2],
-                        "{\"kind\":\"frozen\",\"tensor\":\"fc1.weight\","
-                        "\"axis\":1,\"frozen\":6,\"reason\":\"graph input\"}");
-    tn_model_free(model);
-}
-
 static void cuts_are_listed_with_what_lies_before(void **state)
 {
     (void)state;
@@ -133,8 +112,6 @@ int main(void)
         cmocka_unit_test(parameters_and_macs_are_those_of_the_literature),
         cmocka_unit_test(running_statistics_are_stored_but_no_parameters),
         cmocka_unit_test(nodes_are_listed_with_their_cost),
-        cmocka_unit_test(
-            groups_are_listed_with_tensors_and_what_is_frozen_with_reasons),
         cmocka_unit_test(cuts_are_listed_with_what_lies_before),
         cmocka_unit_test(a_caller_may_stop_early),
     };
