@@ -2,6 +2,7 @@
 #ifndef TENON_TENON_H
 #define TENON_TENON_H
 
+#include "tenon/arrays.h"
 #include "tenon/assemble.h"
 #include "tenon/check.h"
 #include "tenon/data.h"

@@ -40,6 +40,12 @@ tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
                         const tn__named_tensor *tensors, size_t count, const char *name,
                         tn_error *err) TN_MUST_USE;
 
+/* The model's parameter that each tensor would fill by its name, whatever its shape:
+ * parameter[i] [count] is a value, or TN__NONE. */
+tn_status tn__arch_match(size_t *parameter, const tn_model *model,
+                         const tn__named_tensor *tensors, size_t count,
+                         tn_error *err) TN_MUST_USE;
+
 /* Architectures whose names and shapes fit the tensors, as a comma-separated list. */
 void tn__arch_suggest(char *text, size_t size, const tn__named_tensor *tensors,
                       size_t count);

@@ -153,3 +153,39 @@ tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
         *out = model;
     return status;
 }
+
+/* parameter[i] of the tensors under `names`; how many float parameters of the model
+ * have none. */
+static size_t match_names(size_t *parameter, const tn_model *model,
+                          const tn__names *names)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < names->count; i++)
+        parameter[i] = TN__NONE;
+    for (size_t v = 0; v < model->value_count; v++) {
+        if (!is_float(model->values[v].parameter.dtype))
+            continue;
+        size_t i = tn__names_find(names, model->values[v].name);
+        if (i == TN__NONE)
+            missing++;
+        else
+            parameter[i] = v;
+    }
+    return missing;
+}
+
+tn_status tn__arch_match(size_t *parameter, const tn_model *model,
+                         const tn__named_tensor *tensors, size_t count, tn_error *err)
+{
+    tn__named_tensor *renamed = NULL;
+    tn__names names = tn__names_of(tensors, count);
+    if (match_names(parameter, model, &names) == 0)
+        return TN_OK;
+    tn_status status = tn__mlp_names(&renamed, tensors, count, err);
+    if (renamed) {
+        names = tn__names_of(renamed, count);
+        (void)match_names(parameter, model, &names);
+        tn__mlp_names_free(renamed, count);
+    }
+    return status;
+}

@@ -13,8 +13,10 @@ struct tn__buffer {
     _Atomic size_t references;
     uint8_t *bytes;
     size_t size;
-    bool mapped;   /* read only; given back to the system */
-    bool borrowed; /* somebody else's, who frees it */
+    bool mapped;                 /* read only; given back to the system */
+    bool borrowed;               /* somebody else's, who frees it */
+    void (*adopted)(void *user); /* gives the memory of a caller back, or NULL */
+    void *user;
 };
 
 tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err)
@@ -91,6 +93,21 @@ done:
     return status;
 }
 
+tn_status tn__buffer_adopt(tn__buffer **out, const void *bytes, size_t size,
+                           void (*release)(void *user), void *user, tn_error *err)
+{
+    tn__buffer *buffer = tn__alloc(1, sizeof *buffer);
+    if (!buffer)
+        return tn__fail_memory(err, sizeof *buffer);
+    atomic_init(&buffer->references, 1);
+    buffer->bytes = (uint8_t *)(uintptr_t)bytes; /* never written: it is not ours */
+    buffer->size = size;
+    buffer->adopted = release;
+    buffer->user = user;
+    *out = buffer;
+    return TN_OK;
+}
+
 tn__buffer *tn__buffer_retain(tn__buffer *buffer)
 {
     atomic_fetch_add(&buffer->references, 1);
@@ -103,6 +120,8 @@ void tn__buffer_release(tn__buffer *buffer)
         return;
     if (buffer->mapped)
         munmap(buffer->bytes, buffer->size);
+    else if (buffer->adopted)
+        buffer->adopted(buffer->user);
     else if (!buffer->borrowed)
         tn__free(buffer->bytes);
     tn__free(buffer);
@@ -126,7 +145,7 @@ void tn__buffer_evict(const tn__buffer *buffer)
 
 uint8_t *tn__buffer_writable(tn__buffer *buffer)
 {
-    if (buffer->mapped || atomic_load(&buffer->references) != 1)
+    if (buffer->mapped || buffer->adopted || atomic_load(&buffer->references) != 1)
         return NULL;
     return buffer->bytes;
 }

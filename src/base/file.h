@@ -11,7 +11,7 @@
 
 #include "base/base.h"
 
-/* A reference-counted run of bytes: a mapping, or memory of ours. */
+/* A reference-counted run of bytes: a mapping, memory of ours, or of a caller. */
 typedef struct tn__buffer tn__buffer;
 
 /* Maps the regular file `path`, read-only and private. The caller owns one reference.
@@ -22,13 +22,18 @@ tn_status tn__buffer_create(tn__buffer **out, size_t bytes, tn_error *err) TN_MU
 /* Memory of the caller's, which outlives the buffer and may be written. */
 tn_status tn__buffer_borrow(tn__buffer **out, void *bytes, size_t size,
                             tn_error *err) TN_MUST_USE;
+/* Memory of somebody else, read-only here: release(user) is called once, when the last
+ * reference goes. On failure it is not called. */
+tn_status tn__buffer_adopt(tn__buffer **out, const void *bytes, size_t size,
+                           void (*release)(void *user), void *user,
+                           tn_error *err) TN_MUST_USE;
 tn__buffer *tn__buffer_retain(tn__buffer *buffer);
 void tn__buffer_release(tn__buffer *buffer); /* takes NULL */
 const uint8_t *tn__buffer_bytes(const tn__buffer *buffer);
 size_t tn__buffer_size(const tn__buffer *buffer);
 /* Lets the system take the pages of a mapping back until they are read again. */
 void tn__buffer_evict(const tn__buffer *buffer);
-/* The bytes for writing, or NULL where the buffer is a mapping or is shared. */
+/* The bytes for writing, or NULL where they are not ours alone. */
 uint8_t *tn__buffer_writable(tn__buffer *buffer);
 
 /* Whether something is there by that name. */

@@ -165,6 +165,20 @@ static tn_status finish_norm(tn_dataset *data, const tn__data_spec *spec,
     return status;
 }
 
+tn_status tn__dataset_finish(tn_dataset *data, const tn__data_spec *spec, tn_error *err)
+{
+    const norm *usual = NULL;
+    for (size_t k = 0; k < TN__COUNT(kinds); k++)
+        if (strcmp(kinds[k].name, spec->kind) == 0)
+            usual = kinds[k].norm;
+    tn_status status = finish_names(data, err);
+    if (!status)
+        status = finish_norm(data, spec, usual, err);
+    if (!status)
+        status = tn__data_spec_format(&data->spec, spec, data, err);
+    return status;
+}
+
 /* --- the public functions -----------------------------------------------------------
  */
 
@@ -210,9 +224,7 @@ tn_status tn_dataset_open(tn_dataset **out, const char *spec_text, const char *s
     }
     if ((status = kind->read(data, &spec, split, err)) != TN_OK ||
         (status = check_labels(data, &spec, err)) != TN_OK ||
-        (status = finish_names(data, err)) != TN_OK ||
-        (status = finish_norm(data, &spec, kind->norm, err)) != TN_OK ||
-        (status = tn__data_spec_format(&data->spec, &spec, data, err)) != TN_OK)
+        (status = tn__dataset_finish(data, &spec, err)) != TN_OK)
         goto done;
     *out = data;
     data = NULL;
@@ -227,7 +239,10 @@ void tn_dataset_free(tn_dataset *data)
     if (!data)
         return;
     tn__free(data->bytes);
-    tn__free(data->floats);
+    if (data->buffer)
+        tn__buffer_release(data->buffer);
+    else
+        tn__free(data->floats);
     tn__free(data->labels);
     for (size_t k = 0; k < data->name_count; k++)
         tn__free(data->class_names[k]);

@@ -8,6 +8,7 @@
 #define TN_DATA_DATASET_H
 
 #include "base/base.h"
+#include "base/file.h"
 #include "tenon/data.h"
 
 /* Limits on what untrusted files may ask for. */
@@ -22,6 +23,7 @@ struct tn_dataset {
     size_t channels, height, width;
     uint8_t *bytes;     /* [count, channels, height, width], or NULL */
     float *floats;      /* the same for images that never were bytes, or NULL */
+    tn__buffer *buffer; /* owns `floats` where not NULL */
     int32_t *labels;    /* [count] */
     char **class_names; /* [classes] */
     size_t name_count;  /* class names that are there */
@@ -110,6 +112,10 @@ tn_status tn__dataset_put(tn_dataset *data, size_t i, const uint8_t *pixels,
                           size_t height, size_t width, tn_error *err) TN_MUST_USE;
 tn_status tn__dataset_name_classes(tn_dataset *data, const char *const *names,
                                    size_t count, tn_error *err) TN_MUST_USE;
+/* What is the same for all sources once images, labels and classes are there: names for
+ * classes that have none, normalisation, the spec as opened. */
+tn_status tn__dataset_finish(tn_dataset *data, const tn__data_spec *spec,
+                             tn_error *err) TN_MUST_USE;
 bool tn__is_folder(const char *path);
 
 #endif

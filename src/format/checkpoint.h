@@ -26,6 +26,12 @@ tn_status tn__checkpoint_add(tn__checkpoint *checkpoint, const char *name,
 tn_status tn__checkpoint_check_names(const tn__checkpoint *checkpoint, const char *path,
                                      tn_error *err) TN_MUST_USE;
 
+/* The model that the tensors are of, by options->arch or options->graph; `path` names
+ * them in messages. */
+tn_status tn__checkpoint_model(tn_model **out, const tn__checkpoint *weights,
+                               const char *path, const tn_load_options *options,
+                               tn_error *err) TN_MUST_USE;
+
 /* A tensor over `buffer` from byte `offset`: a view where that is aligned for its
  * elements, else an aligned copy. TN_ERROR_FORMAT where it does not fit. */
 tn_status tn__tensor_over(tn__tensor *out, tn_dtype dtype, int rank,

@@ -59,34 +59,42 @@ static tn_status take_metadata(tn_model *model, const tn__checkpoint *weights,
     return status;
 }
 
-static tn_status load_weights(tn_model **out, tn__buffer *file, const char *path,
-                              const tn_load_options *options, tn_error *err)
+tn_status tn__checkpoint_model(tn_model **out, const tn__checkpoint *weights,
+                               const char *path, const tn_load_options *options,
+                               tn_error *err)
 {
-    tn__checkpoint weights = {0};
     tn_model *model = NULL;
-    tn_status status = tn__torch_is(file)
-                           ? tn__torch_read(&weights, file, path, err)
-                           : tn__safetensors_read(&weights, file, path, err);
-    if (status)
-        return status;
+    tn_status status;
     if (options->arch && options->graph)
         status = tn__fail(
             err, TN_ERROR_ARGUMENT,
             "cannot load '%s': both an architecture and a graph are given", path);
     else if (options->arch)
-        status = tn__arch_load(&model, options->arch, options->classes, weights.tensors,
-                               weights.count, path, err);
+        status = tn__arch_load(&model, options->arch, options->classes,
+                               weights->tensors, weights->count, path, err);
     else if (options->graph)
-        status = fill_graph(&model, &weights, options, path, err);
+        status = fill_graph(&model, weights, options, path, err);
     else
-        status = ask_for_graph(&weights, path, err);
+        status = ask_for_graph(weights, path, err);
     if (!status)
-        status = take_metadata(model, &weights, err);
-    tn__checkpoint_release(&weights);
+        status = take_metadata(model, weights, err);
     if (status)
         tn_model_free(model);
     else
         *out = model;
+    return status;
+}
+
+static tn_status load_weights(tn_model **out, tn__buffer *file, const char *path,
+                              const tn_load_options *options, tn_error *err)
+{
+    tn__checkpoint weights = {0};
+    tn_status status = tn__torch_is(file)
+                           ? tn__torch_read(&weights, file, path, err)
+                           : tn__safetensors_read(&weights, file, path, err);
+    if (!status)
+        status = tn__checkpoint_model(out, &weights, path, options, err);
+    tn__checkpoint_release(&weights);
     return status;
 }
 

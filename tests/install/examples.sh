@@ -1,7 +1,7 @@
 #!/bin/sh
 # examples.sh BUILD SOURCE - installs BUILD into an empty folder and uses what is there:
-# the examples built through pkg-config, statically and through CMake, manual pages and
-# completions.
+# the examples built through pkg-config, statically and through CMake, the Python package,
+# manual pages and completions.
 set -eu
 build=$1 source=$2
 work=$(mktemp -d)
@@ -54,6 +54,16 @@ cp "$source/examples/tour.c" "$work/project"
 cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$work/project/build" >/dev/null
 test -x "$work/project/build/tour"
+
+echo "from Python"
+packages=$(find "$prefix/lib" -type d -name dist-packages)
+if [ -n "$packages" ] && python3 -c 'import numpy' 2>/dev/null; then
+    (cd "$work" && LD_LIBRARY_PATH= PYTHONPATH=$packages python3 -B -c '
+import sys, tenon
+assert tenon.load(sys.argv[1]).output_shape == (10,)' "$models/fashion-mlp-a.onnx")
+else
+    echo "skipped: python3 with numpy is not there"
+fi
 
 echo "the command, its manual and completions"
 tenon --version
