@@ -32,6 +32,7 @@ struct fuse_job {
     struct cli_score *parents; /* [count + 1], the last is their ensemble */
     struct cli_score made[MADE_COUNT];
     bool has[MADE_COUNT];
+    tn_fusion *fusion; /* made once, for all */
     tn_fuse_report report;
     struct cli_fuse_checks checks;
     struct cli_given given; /* an alignment of layers from a file */
@@ -111,16 +112,29 @@ static tn_status score_parents(struct fuse_job *job, tn_error *err)
     return status;
 }
 
-/* Makes one model by `options` into *out and times it. */
+/* Aligns the models and makes the result. */
+static tn_status make_result(tn_model **out, struct fuse_job *job, tn_error *err)
+{
+    double start = now();
+    job->made[FUSED] = cli_score_named("result", NULL);
+    job->progress.what = "result";
+    tn_status status = tn_fusion_create(
+        &job->fusion, &job->report, (const tn_model *const *)job->models, job->count,
+        job->data, &job->args->fuse, &job->observer, err);
+    if (status == TN_OK)
+        status = tn_fusion_build(out, &job->report, job->fusion, NULL, err);
+    job->made[FUSED].seconds = now() - start;
+    return status;
+}
+
+/* Makes one more model of the aligned ones by `options` into *out and times it. */
 static tn_status make(tn_model **out, struct fuse_job *job, size_t which,
                       const char *label, const tn_fuse_options *options, tn_error *err)
 {
     double start = now();
     job->made[which] = cli_score_named(label, NULL);
     job->progress.what = label;
-    tn_status status = tn_fuse(out, which == FUSED ? &job->report : NULL,
-                               (const tn_model *const *)job->models, job->count,
-                               job->data, options, &job->observer, err);
+    tn_status status = tn_fusion_build(out, NULL, job->fusion, options, err);
     job->made[which].seconds = now() - start;
     return status;
 }
@@ -176,8 +190,8 @@ static tn_status check(struct fuse_job *job, tn_error *err)
     if (!job->args->fuse.align && job->args->barrier == 0)
         return TN_OK;
     job->progress.what = "checks";
-    return cli_fuse_check(&job->checks, job->args, (const tn_model *const *)job->models,
-                          job->parents, job->data, job->eval_data, &job->observer, err);
+    return cli_fuse_check(&job->checks, job->args, job->fusion, job->parents,
+                          job->eval_data, &job->observer, err);
 }
 
 static const char *result_label(const struct fuse_job *job)
@@ -196,7 +210,7 @@ static tn_status work(struct fuse_job *job, tn_error *err)
     tn_model *fused = NULL;
     tn_status status = score_parents(job, err);
     if (status == TN_OK)
-        status = make(&fused, job, FUSED, "result", &job->args->fuse, err);
+        status = make_result(&fused, job, err);
     if (status == TN_OK)
         status = cli_progress_cancelled(err);
     if (status == TN_OK)
@@ -348,6 +362,7 @@ static int run(void *user)
         cli_progress_end(&job.progress);
     }
     int result = status == TN_OK ? show(&job) : cli_fail(&err);
+    tn_fusion_free(job.fusion);
     tn_fuse_report_release(&job.report);
     cli_fuse_checks_release(&job.checks);
     cli_given_release(&job.given);

@@ -1,7 +1,6 @@
 /* fuse_checks.c - see fuse_checks.h.
  *
- * Mixtures 0 .. count - 1 are the aligned parents, those that follow the inner points
- * of the line; its ends are the aligned parents. The barrier is that of Frankle et al.,
+ * The ends of the line are the aligned parents. The barrier is that of Frankle et al.,
  * "Linear mode connectivity and the lottery ticket hypothesis", ICML 2020.
  */
 #include "fuse_checks.h"
@@ -13,22 +12,32 @@
 #include "progress.h"
 #include "table.h"
 
+/* What all checks are made with. */
 struct checking {
-    struct cli_fuse_checks *checks;
-    const struct cli_args *args;
+    const struct cli_fuse_args *args;
+    tn_fusion *fusion;
     const tn_dataset *data;
     const tn_observer *observer;
 };
 
-static tn_status visit(void *user, size_t k, const tn_model *model, tn_error *err)
+/* Evaluates the mean of aligned parents by `weights` into *score. */
+static tn_status check_mixture(struct cli_score *score, const struct checking *c,
+                               const double *weights, bool recalibrate, tn_error *err)
 {
-    struct checking *c = user;
-    struct cli_fuse_checks *checks = c->checks;
-    bool alone = k < checks->count;
-    struct cli_score *score =
-        alone ? &checks->aligned[k] : &checks->line[k - checks->count + 1];
-    return cli_score_evaluate(score, NULL, &model, 1, c->data, c->args, c->observer,
-                              err);
+    tn_fuse_options options = c->args->fuse;
+    tn_model *model = NULL;
+    options.weights = weights;
+    options.refit = TN_REFIT_NONE;
+    options.width = 1;
+    if (!recalibrate)
+        options.recalibrate = TN_RECALIBRATE_NONE;
+    tn_status status = tn_fusion_build(&model, NULL, c->fusion, &options, err);
+    const tn_model *judged = model;
+    if (status == TN_OK)
+        status = cli_score_evaluate(score, NULL, &judged, 1, c->data, &c->args->base,
+                                    c->observer, err);
+    tn_model_free(model);
+    return status;
 }
 
 static void measure_barrier(struct cli_fuse_checks *checks)
@@ -46,43 +55,45 @@ static void measure_barrier(struct cli_fuse_checks *checks)
     }
 }
 
+/* Each parent alone, then the inner points of the line. */
+static tn_status check_mixtures(struct cli_fuse_checks *made, const struct checking *c,
+                                const struct cli_score *parents, tn_error *err)
+{
+    double *weights = cli_alloc(made->count, sizeof *weights);
+    tn_status status = TN_OK;
+    for (size_t k = 0; k < made->count && status == TN_OK; k++) {
+        made->aligned[k] = cli_score_named(parents[k].label, parents[k].file);
+        for (size_t i = 0; i < made->count; i++)
+            weights[i] = i == k;
+        status = check_mixture(&made->aligned[k], c, weights, false, err);
+        made->lost[k] = parents[k].eval.accuracy - made->aligned[k].eval.accuracy;
+    }
+    for (size_t i = 1; i < made->steps && status == TN_OK; i++) {
+        made->line[i] = cli_score_named(NULL, NULL);
+        weights[1] = (double)i / (double)made->steps;
+        weights[0] = 1 - weights[1];
+        status = check_mixture(&made->line[i], c, weights, true, err);
+    }
+    free(weights);
+    return status;
+}
+
 tn_status cli_fuse_check(struct cli_fuse_checks *out, const struct cli_fuse_args *args,
-                         const tn_model *const *models, const struct cli_score *parents,
-                         const tn_dataset *probe, const tn_dataset *data,
-                         const tn_observer *observer, tn_error *err)
+                         tn_fusion *fusion, const struct cli_score *parents,
+                         const tn_dataset *data, const tn_observer *observer,
+                         tn_error *err)
 {
     size_t count = args->base.count, steps = args->barrier;
-    size_t inner = steps > 0 ? steps - 1 : 0, all = count + inner;
     struct cli_fuse_checks made = {.count = count, .steps = steps};
+    struct checking c = {args, fusion, data, observer};
     made.aligned = cli_alloc(count, sizeof *made.aligned);
     made.lost = cli_alloc(count, sizeof *made.lost);
     made.line = cli_alloc(steps + 1, sizeof *made.line);
-    double *weights = cli_alloc(all * count, sizeof *weights);
-    tn_fuse_mixture *list = cli_alloc(all, sizeof *list);
-    for (size_t k = 0; k < all; k++) {
-        double *w = weights + k * count, t = (double)(k - count + 1) / (double)steps;
-        list[k] = (tn_fuse_mixture){.weights = w, .recalibrate = k >= count};
-        if (k < count) {
-            made.aligned[k] = cli_score_named(parents[k].label, parents[k].file);
-            w[k] = 1;
-            continue;
-        }
-        made.line[k - count + 1] = cli_score_named(NULL, NULL);
-        w[0] = 1 - t;
-        w[1] = t;
-    }
-    struct checking c = {&made, &args->base, data, observer};
-    tn_fuse_mixtures mixtures = {list, all, visit, &c};
-    tn_status status =
-        tn_fuse_mix(&mixtures, models, count, probe, &args->fuse, observer, err);
-    free(weights);
-    free(list);
+    tn_status status = check_mixtures(&made, &c, parents, err);
     if (status != TN_OK) {
         cli_fuse_checks_release(&made);
         return status;
     }
-    for (size_t k = 0; k < count; k++)
-        made.lost[k] = parents[k].eval.accuracy - made.aligned[k].eval.accuracy;
     if (steps > 0)
         measure_barrier(&made);
     *out = made;

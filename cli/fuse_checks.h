@@ -19,9 +19,9 @@ struct cli_fuse_checks {
 
 /* Makes and evaluates them on `data`; parents [count] were evaluated on the same. */
 tn_status cli_fuse_check(struct cli_fuse_checks *out, const struct cli_fuse_args *args,
-                         const tn_model *const *models, const struct cli_score *parents,
-                         const tn_dataset *probe, const tn_dataset *data,
-                         const tn_observer *observer, tn_error *err);
+                         tn_fusion *fusion, const struct cli_score *parents,
+                         const tn_dataset *data, const tn_observer *observer,
+                         tn_error *err);
 void cli_fuse_checks_release(struct cli_fuse_checks *checks);
 
 /* The lines below the table; the worst of `report`'s numbers among them. */

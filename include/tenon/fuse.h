@@ -190,28 +190,33 @@ TN_API TN_MUST_USE tn_status tn_align(tn_model **out, const tn_model *const *mod
                                       const tn_fuse_options *options,
                                       const tn_observer *observer, tn_error *err);
 
-/* One mixture of the aligned parents. */
-typedef struct tn_fuse_mixture {
-    const double *weights; /* [models], sum 1 */
-    bool recalibrate;      /* as the options say; false: as it comes */
-} tn_fuse_mixture;
-typedef struct tn_fuse_mixtures {
-    const tn_fuse_mixture *list;
-    size_t count;
-    /* Sees mixture k; `model` is borrowed. Anything but TN_OK ends the call. */
-    tn_status (*visit)(void *user, size_t k, const tn_model *model, tn_error *err);
-    void *user;
-} tn_fuse_mixtures;
-/* Aligns once and then averages with each of the weights in turn: with all weight on
- * one parent that is the aligned parent alone, which must be as good as the parent
- * where maps are permutations; along a line between two of them it tells the barrier
- * (Frankle et al., "Linear mode connectivity", ICML 2020). options->weights is not
- * used, and layers are not refitted. Other arguments as tn_fuse(). */
-TN_API TN_MUST_USE tn_status tn_fuse_mix(const tn_fuse_mixtures *mixtures,
-                                         const tn_model *const *models, size_t count,
-                                         const tn_dataset *data,
-                                         const tn_fuse_options *options,
-                                         const tn_observer *observer, tn_error *err);
+/* Networks whose neurons are aligned, of which several results can be made: at other
+ * weights along a line between two of them, where the loss tells the barrier (Frankle
+ * et al., "Linear mode connectivity", ICML 2020); with all weight on one, which is the
+ * aligned parent alone and must be as good as the parent where maps are permutations;
+ * with and without corrections; at several widths. */
+typedef struct tn_fusion tn_fusion;
+
+/* What tn_fuse() does but for making the result, with its arguments and errors. The
+ * report (NULL: none) says nothing of corrections yet. *out is owned by the caller. */
+TN_API TN_MUST_USE tn_status tn_fusion_create(tn_fusion **out, tn_fuse_report *report,
+                                              const tn_model *const *models,
+                                              size_t count, const tn_dataset *data,
+                                              const tn_fuse_options *options,
+                                              const tn_observer *observer,
+                                              tn_error *err);
+TN_API void tn_fusion_free(tn_fusion *fusion); /* takes NULL */
+
+/* One result. Of `options` weights, align (false: the plain average), refit,
+ * refit_goal, recalibrate and width are read; the others are what the fusion was
+ * created with. NULL: all are, and with method auto the result is what that found. Sets
+ * layers_recalibrated, layers_refitted and seconds_recalibrate of the report (NULL:
+ * none). What is asked of the parents on the way is kept for the next result. Errors as
+ * tn_fuse(). */
+TN_API TN_MUST_USE tn_status tn_fusion_build(tn_model **out, tn_fuse_report *report,
+                                             tn_fusion *fusion,
+                                             const tn_fuse_options *options,
+                                             tn_error *err);
 
 #ifdef __cplusplus
 }

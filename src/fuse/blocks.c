@@ -12,7 +12,6 @@
 
 typedef struct trials {
     tn__fusion *fusion;
-    const tn__answers *answers;
     size_t parent, group;
     const bool *solved;
     double *cost; /* [blocks of the reference, blocks of the parent] */
@@ -29,7 +28,7 @@ static tn_status try_block(double *cost, const trials *t, size_t b, tn_error *er
         tn__map map = {0};
         tn_fuse_group note = {0};
         status =
-            tn__evidence_find(&evidence, t->fusion, t->answers, t->parent,
+            tn__evidence_find(&evidence, t->fusion, t->parent,
                               blocks->inner[b * blocks->kinds + k], t->solved, err);
         if (status == TN_OK)
             status =
@@ -55,11 +54,10 @@ static tn_status try_shift(const trials *t, size_t shift, tn_error *err)
     return status;
 }
 
-tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion,
-                           const tn__answers *answers, size_t parent, size_t group,
-                           const bool *solved, tn_error *err)
+tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion, size_t parent,
+                           size_t group, const bool *solved, tn_error *err)
 {
-    trials t = {fusion, answers, parent, group, solved, NULL};
+    trials t = {fusion, parent, group, solved, NULL};
     size_t n = fusion->parents[parent].groups->list[group].neurons;
     uint32_t *block = tn__alloc(n, sizeof *block);
     t.cost = tn__alloc(n, n * sizeof *t.cost);

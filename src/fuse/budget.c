@@ -170,18 +170,15 @@ static void budget_release(budget *b)
 static tn_status budget_create(budget *b, tn_error *err)
 {
     size_t groups = b->groups->count;
-    tn__mergers mergers = {0};
+    tn__mergers mergers = tn__mergers_of(b->fusion);
     b->candidates = tn__alloc(groups, sizeof *b->candidates);
     b->taken = tn__alloc(groups, sizeof *b->taken);
     b->ratio = tn__alloc(groups, sizeof *b->ratio);
     if (!b->candidates || !b->taken || !b->ratio)
         return tn__fail_memory(err, groups * sizeof *b->ratio);
     tn_status status = find_layers(b, err);
-    if (status == TN_OK)
-        status = tn__mergers_create(&mergers, b->fusion, err);
     for (size_t g = 0; g < groups && status == TN_OK; g++)
         status = find_candidates(b, g, &mergers, err);
-    tn__mergers_release(&mergers);
     return status;
 }
 

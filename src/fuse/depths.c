@@ -21,11 +21,6 @@ tn_status tn__fusion_level(tn__fusion *f, const tn_model *const *models,
     tn_status status = tn__level_wanted(&wanted, models, f->count, err);
     if (status != TN_OK || !wanted)
         return status;
-    if (o->width > 1)
-        return tn__fail(err, TN_ERROR_UNSUPPORTED,
-                        "width %g wants networks of one structure: neurons that stay "
-                        "apart have no share in layers that others lack",
-                        o->width);
     status = tn__probe_open(&probe, data, o->samples, o->seed, o->threads, err);
     tn__level_how how = {&o->depth, &probe.probe, o->seed};
     if (status == TN_OK)

@@ -100,8 +100,10 @@ static tn_status measure(tn__answers *out, tn__comoments *found,
     return status;
 }
 
-tn_status tn__answers_measure(tn__answers *out, const tn__fusion *fusion, tn_error *err)
+tn_status tn__answers_measure(tn__fusion *fusion, tn_error *err)
 {
+    if (fusion->answers.value_count)
+        return TN_OK;
     tn__answers made = {.parents = fusion->count};
     tn__comoments *found = NULL;
     tn__engine **engines = tn__alloc(fusion->count, sizeof(tn__engine *));
@@ -128,7 +130,7 @@ tn_status tn__answers_measure(tn__answers *out, const tn__fusion *fusion, tn_err
     if (status == TN_OK)
         status = measure(&made, found, engines, fusion, err);
     if (status == TN_OK) {
-        *out = made;
+        fusion->answers = made;
         made = (tn__answers){0};
     }
 done:
@@ -204,9 +206,10 @@ static size_t value_place(const tn__answers *answers, size_t value)
 }
 
 tn_status tn__evidence_activations(tn__evidence *out, bool *found,
-                                   const tn__answers *answers, const tn__fusion *fusion,
-                                   size_t parent, size_t group, tn_error *err)
+                                   const tn__fusion *fusion, size_t parent,
+                                   size_t group, tn_error *err)
 {
+    const tn__answers *answers = &fusion->answers;
     const tn__parent *reference = &fusion->parents[fusion->reference];
     const tn__parent *from = &fusion->parents[parent];
     const tn__group *a =

@@ -30,8 +30,8 @@ static tn_status check_finite(const tn_model *model, tn_error *err)
     return TN_OK;
 }
 
-static tn_status check_options(const tn_fuse_options *o, size_t count, bool data,
-                               tn_error *err)
+tn_status tn__fusion_check(const tn_fuse_options *o, size_t count, bool data,
+                           tn_error *err)
 {
     double sum = 0;
     if (count < 2)
@@ -65,20 +65,11 @@ static tn_status check_options(const tn_fuse_options *o, size_t count, bool data
 
 /* --- parents --- */
 
-/* `fold`: the scale of norms moves into the layers before them, so that weights of
- * different parents can be averaged and fitted. */
 static tn_status parent_create(tn__parent *out, const tn_model *model,
-                               const tn_model *reference, bool fold, tn_error *err)
+                               const tn_model *reference, tn_error *err)
 {
     tn__parent made = {0};
-    tn_model *plain = NULL;
-    tn_status status = tn__match_adopt(&plain, model, reference, err);
-    if (status == TN_OK && fold) {
-        status = tn__norms_fold(&made.model, plain, TN__FOLD_SCALE, err);
-        tn_model_free(plain);
-    } else if (status == TN_OK) {
-        made.model = plain;
-    }
+    tn_status status = tn__match_adopt(&made.model, model, reference, err);
     if (status == TN_OK)
         status = tn__groups_find(&made.groups, made.model, err);
     if (status == TN_OK) {
@@ -90,22 +81,6 @@ static tn_status parent_create(tn__parent *out, const tn_model *model,
     if (status != TN_OK)
         return tn__fail_in(err, status, "cannot fuse '%s' with '%s'",
                            model_label(model), model_label(reference));
-    return TN_OK;
-}
-
-/* Without alignment neurons stay where they are, so there must be as many. */
-static tn_status check_widths(const tn__parent *parent, const tn__parent *reference,
-                              tn_error *err)
-{
-    for (size_t g = 0; g < parent->groups->count; g++) {
-        const tn__group *a = &parent->groups->list[g], *b = &reference->groups->list[g];
-        if (a->neurons != b->neurons)
-            return tn__fail(
-                err, TN_ERROR_MISMATCH,
-                "cannot average '%s' without alignment: %zu neurons against "
-                "%zu",
-                b->name, a->neurons, b->neurons);
-    }
     return TN_OK;
 }
 
@@ -123,16 +98,13 @@ static tn_status create_parents(tn__fusion *f, const tn_model *const *models,
             f->options->weights ? f->options->weights[k] : 1.0 / (double)f->count;
         status = check_finite(models[k], err);
         if (status == TN_OK)
-            status = parent_create(&f->parents[k], models[k], graph,
-                                   f->options->refit != TN_REFIT_NONE, err);
+            status = parent_create(&f->parents[k], models[k], graph, err);
     }
     const tn__parent *reference = &f->parents[f->reference];
     for (size_t k = 0; k < f->count && status == TN_OK; k++) {
         const tn__parent *parent = &f->parents[k];
         status =
             tn__match_groups(parent->groups, reference->groups, reference->model, err);
-        if (status == TN_OK && !f->options->align)
-            status = check_widths(parent, reference, err);
         if (status != TN_OK)
             status = tn__fail_in(err, status, "cannot fuse '%s' with '%s'",
                                  model_label(models[k]), model_label(graph));
@@ -207,7 +179,7 @@ tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
 {
     tn__fusion made = {
         .options = options, .count = count, .reference = options->reference};
-    tn_status status = check_options(options, count, data != NULL, err);
+    tn_status status = tn__fusion_check(options, count, data != NULL, err);
     if (status != TN_OK)
         return status;
     status = tn__fusion_level(&made, models, data, err);
@@ -239,6 +211,10 @@ void tn__fusion_release(tn__fusion *fusion)
     tn__links_release(&fusion->links);
     tn__level_release(&fusion->level);
     tn__workers_free(fusion->workers);
+    tn__answers_release(&fusion->answers);
+    for (size_t i = 0; i < fusion->count * fusion->moment_count; i++)
+        tn__moments_release(&fusion->moments[i]);
+    tn__free(fusion->moments);
     tn__free(fusion->support);
     tn__free(fusion->calibration);
     *fusion = (tn__fusion){0};

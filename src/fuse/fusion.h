@@ -4,7 +4,9 @@
  *     masses     how much each neuron counts
  *     solve      evidence and masses -> plan -> map of one group
  *     average    aligned parents -> one model
- *     fuse       the order in which all that happens
+ *     matching   all groups of all parents, one after another
+ *     merge      aligned parents -> a result, corrected
+ *     fuse       the public calls
  *
  * All parents are seen over the graph of the reference (see similarity/match.h), so one
  * value, node or group number means the same in each.
@@ -23,6 +25,14 @@ typedef struct tn__parent {
     tn__map *maps; /* [groups]: onto the reference; zero is the identity */
 } tn__parent;
 
+/* Co-moments of each parent with the reference on the support images. */
+typedef struct tn__answers {
+    size_t value_count;
+    size_t *values;       /* [value_count]: watched values */
+    tn__comoments *pairs; /* [parents, value_count]; none for the reference */
+    size_t parents;
+} tn__answers;
+
 typedef struct tn__fusion {
     const tn_fuse_options *options;
     size_t count, reference;
@@ -34,9 +44,17 @@ typedef struct tn__fusion {
     float *calibration;   /* [calibration_count] images, or NULL */
     size_t support_count, calibration_count;
     tn__level level; /* where depths differ; zero elsewhere */
+    /* what was asked of the parents, empty until it is wanted */
+    tn__answers answers;
+    tn__moments *moments; /* [count, moment_count]: goals.c */
+    size_t moment_count;
 } tn__fusion;
 
-/* Validates and prepares; data may be NULL. Borrows models, data and options. */
+/* Whether options have a meaning for so many models, with or without data. */
+tn_status tn__fusion_check(const tn_fuse_options *options, size_t count, bool data,
+                           tn_error *err) TN_MUST_USE;
+/* Validates and prepares; data may be NULL. Borrows options; models and data only while
+ * it runs. */
 tn_status tn__fusion_create(tn__fusion *out, const tn_model *const *models,
                             size_t count, const tn_dataset *data,
                             const tn_fuse_options *options, tn_error *err) TN_MUST_USE;
@@ -101,22 +119,14 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
 
 /* --- features_activations.c --- */
 
-/* Co-moments of each parent with the reference on the support images. */
-typedef struct tn__answers {
-    size_t value_count;
-    size_t *values;       /* [value_count]: watched values */
-    tn__comoments *pairs; /* [parents, value_count]; none for the reference */
-    size_t parents;
-} tn__answers;
-tn_status tn__answers_measure(tn__answers *out, const tn__fusion *fusion,
-                              tn_error *err) TN_MUST_USE;
+/* Fills fusion->answers, unless they are there. */
+tn_status tn__answers_measure(tn__fusion *fusion, tn_error *err) TN_MUST_USE;
 void tn__answers_release(tn__answers *answers);
 /* Evidence for group g of parent k; *found is false where no watched value carries it.
  */
 tn_status tn__evidence_activations(tn__evidence *out, bool *found,
-                                   const tn__answers *answers, const tn__fusion *fusion,
-                                   size_t parent, size_t group,
-                                   tn_error *err) TN_MUST_USE;
+                                   const tn__fusion *fusion, size_t parent,
+                                   size_t group, tn_error *err) TN_MUST_USE;
 
 /* --- masses.c -----------------------------------------------------------------------
  */
@@ -142,16 +152,9 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
 /* --- blocks.c -----------------------------------------------------------------------
  */
 
-/* Evidence of either kind: activations where they are watched, else weights. (fuse.c)
- */
-tn_status tn__evidence_find(tn__evidence *out, const tn__fusion *fusion,
-                            const tn__answers *answers, size_t parent, size_t group,
-                            const bool *solved, tn_error *err) TN_MUST_USE;
-
 /* Solves a group of blocks: fills its map, a permutation, and the numbers of *note. */
-tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion,
-                           const tn__answers *answers, size_t parent, size_t group,
-                           const bool *solved, tn_error *err) TN_MUST_USE;
+tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion, size_t parent,
+                           size_t group, const bool *solved, tn_error *err) TN_MUST_USE;
 
 /* --- average.c ----------------------------------------------------------------------
  */
@@ -162,28 +165,47 @@ tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion,
 tn_status tn__average(tn_model *into, const tn_model *const *aligned,
                       const tn__fusion *fusion, tn_error *err) TN_MUST_USE;
 
-/* --- fuse.c -------------------------------------------------------------------------
+/* --- matching.c ---------------------------------------------------------------------
  */
 
 /* What a run adds to the report, kept aside until it succeeds. */
 typedef struct tn__fuse_notes {
     tn_fuse_group *groups; /* names follow in the same memory; free with tn__free() */
     size_t count;
-    tn_fuse_report report;
+    double seconds_statistics, seconds_transport;
 } tn__fuse_notes;
 tn_status tn__fuse_notes_create(tn__fuse_notes *out, const tn__fusion *fusion,
                                 tn_error *err) TN_MUST_USE;
 
-/* Fills the maps of all parents (of one, where `only` is not TN__NONE). */
+/* Evidence of either kind: activations where they are watched, else weights. */
+tn_status tn__evidence_find(tn__evidence *out, const tn__fusion *fusion, size_t parent,
+                            size_t group, const bool *solved,
+                            tn_error *err) TN_MUST_USE;
+
+/* Fills the maps of all parents (of one, where `only` is not TN__NONE), which are the
+ * identity before. */
 tn_status tn__fusion_align(tn__fusion *fusion, tn__fuse_notes *notes, size_t only,
                            const tn_observer *observer, tn_error *err) TN_MUST_USE;
 /* A parent in the coordinates of the reference, as its maps stand. */
 tn_status tn__fusion_carry(tn_model **out, const tn__fusion *fusion, size_t parent,
                            tn_error *err) TN_MUST_USE;
-/* The average of the parents as maps and weights stand, recalibrated as the options
- * say. */
-tn_status tn__fusion_merge(tn_model **out, tn__fuse_notes *notes,
-                           const tn__fusion *fusion, tn_error *err) TN_MUST_USE;
+
+/* --- merge.c ------------------------------------------------------------------------
+ */
+
+/* What became of a result on the way. */
+typedef struct tn__merged {
+    size_t recalibrated, refitted; /* layers */
+    double seconds;
+} tn__merged;
+/* The average of the parents as maps and weights stand, corrected as the options say.
+ */
+tn_status tn__fusion_merge(tn_model **out, tn__merged *merged, tn__fusion *fusion,
+                           tn_error *err) TN_MUST_USE;
+/* The same of an aligned fusion, which stays as it is, with what `options` say of the
+ * result: weights, align, width, refit, refit_goal and recalibrate. */
+tn_status tn__fusion_build(tn_model **out, tn__merged *merged, tn__fusion *fusion,
+                           const tn_fuse_options *options, tn_error *err) TN_MUST_USE;
 
 /* --- channels.c ---------------------------------------------------------------------
  */
@@ -217,10 +239,13 @@ tn_status tn__foresight_apply(const tn__foresight *foresight, tn_model *fused,
 
 #include "fuse/recalibrate.h"
 
+/* What the parents answer at each layer without a norm to the calibration images:
+ * fills fusion->moments, unless they are there. */
+tn_status tn__goals_measure(tn__fusion *fusion, tn_error *err) TN_MUST_USE;
 /* The goals of REPAIR: interpolated means and standard deviations of the aligned
- * parents for each layer without a norm. *goals [*count] are owned by the caller. */
-tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *fusion,
-                            tn_error *err) TN_MUST_USE;
+ * parents, which are measured already. *goals [*count] are owned by the caller. */
+tn_status tn__goals_mix(tn__goal **goals, size_t *count, const tn__fusion *fusion,
+                        tn_error *err) TN_MUST_USE;
 
 /* --- regress.c ----------------------------------------------------------------------
  */
@@ -242,14 +267,25 @@ tn_status tn__descend(tn__fusion *fusion, tn_fuse_group *notes, size_t parent,
 /* --- fuse.c, ladder.c ---------------------------------------------------------------
  */
 
-/* tn_fuse() by the options as they are, whatever the method; and by method auto. */
-tn_status tn__fuse_once(tn_model **out, tn_fuse_report *report,
-                        const tn_model *const *models, size_t count,
-                        const tn_dataset *data, const tn_fuse_options *options,
-                        const tn_observer *observer, tn_error *err) TN_MUST_USE;
-tn_status tn__fuse_climb(tn_model **out, tn_fuse_report *report,
-                         const tn_model *const *models, size_t count,
-                         const tn_dataset *data, const tn_fuse_options *options,
-                         const tn_observer *observer, tn_error *err) TN_MUST_USE;
+struct tn_fusion {
+    tn__fusion inner;        /* aligned; its options are those below */
+    tn_fuse_options options; /* of method auto those that were chosen */
+    double *weights;         /* of the options, or NULL */
+    tn_model *made;          /* by method auto: the result; else NULL */
+    tn__merged merged;       /* of that */
+};
+
+/* What is fused. */
+typedef struct tn__fuse_request {
+    const tn_model *const *models;
+    size_t count;
+    const tn_dataset *data;
+    const tn_observer *observer;
+} tn__fuse_request;
+/* Method auto: fills a fusion whose options are set, and *notes and what there is of
+ * candidates in *report. */
+tn_status tn__fusion_climb(tn_fusion *fusion, tn__fuse_notes *notes,
+                           tn_fuse_report *report, const tn__fuse_request *request,
+                           tn_error *err) TN_MUST_USE;
 
 #endif

@@ -96,18 +96,15 @@ static tn_status add_parent(tn__goal *goal, const tn__fusion *f, size_t k,
     return TN_OK;
 }
 
-/* Adds what parent k answers at all layers. */
-static tn_status measure_parent(tn__goal *goals, const tn__fusion *f, size_t k,
+/* What parent k answers at all layers. */
+static tn_status measure_parent(tn__moments *moments, const tn__fusion *f, size_t k,
                                 const tn__layer *layers, size_t count, tn_error *err)
 {
     tn__engine *engine = NULL;
     size_t *keep = tn__alloc(count, sizeof *keep);
-    tn__moments *moments = tn__alloc(count, sizeof *moments);
     tn_status status = TN_OK;
-    if (!keep || !moments) {
-        status = tn__fail_memory(err, count * sizeof *moments);
-        goto done;
-    }
+    if (!keep)
+        return tn__fail_memory(err, count * sizeof *keep);
     for (size_t i = 0; i < count && status == TN_OK; i++) {
         const tn__shapes *shapes = &f->parents[k].groups->shapes;
         keep[i] = layers[i].output;
@@ -123,19 +120,40 @@ static tn_status measure_parent(tn__goal *goals, const tn__fusion *f, size_t k,
     if (status == TN_OK)
         status = tn__stats_moments(moments, engine, count, f->calibration,
                                    f->calibration_count, err);
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        status = add_parent(&goals[i], f, k, &layers[i], &moments[i], err);
 done:
-    for (size_t i = 0; moments && i < count; i++)
-        tn__moments_release(&moments[i]);
-    tn__free(moments);
     tn__free(keep);
     tn__engine_free(engine);
     return status;
 }
 
-tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *fusion,
-                            tn_error *err)
+tn_status tn__goals_measure(tn__fusion *fusion, tn_error *err)
+{
+    tn__layer *layers = NULL;
+    size_t count = 0;
+    if (fusion->moments)
+        return TN_OK;
+    tn_status status = find_layers(&layers, &count, fusion, err);
+    if (status != TN_OK)
+        return status;
+    tn__moments *made = tn__alloc(fusion->count, count * sizeof *made);
+    if (!made)
+        status = tn__fail_memory(err, fusion->count * count * sizeof *made);
+    for (size_t k = 0; count && k < fusion->count && status == TN_OK; k++)
+        status = measure_parent(made + k * count, fusion, k, layers, count, err);
+    tn__free(layers);
+    if (status == TN_OK) {
+        fusion->moments = made;
+        fusion->moment_count = count;
+        return TN_OK;
+    }
+    for (size_t i = 0; made && i < fusion->count * count; i++)
+        tn__moments_release(&made[i]);
+    tn__free(made);
+    return status;
+}
+
+tn_status tn__goals_mix(tn__goal **goals, size_t *count, const tn__fusion *fusion,
+                        tn_error *err)
 {
     const tn__groups *groups = fusion->parents[fusion->reference].groups;
     tn__layer *layers = NULL;
@@ -146,12 +164,14 @@ tn_status tn__goals_measure(tn__goal **goals, size_t *count, const tn__fusion *f
     tn__goal *made = tn__alloc(found, sizeof *made);
     if (!made)
         status = tn__fail_memory(err, found * sizeof *made);
-    for (size_t i = 0; i < found && status == TN_OK; i++)
-        status = tn__goal_create(&made[i], layers[i].node,
-                                 (size_t)groups->shapes.shape[layers[i].output].dims[1],
-                                 err);
-    for (size_t k = 0; found && k < fusion->count && status == TN_OK; k++)
-        status = measure_parent(made, fusion, k, layers, found, err);
+    for (size_t i = 0; i < found && status == TN_OK; i++) {
+        size_t channels = (size_t)groups->shapes.shape[layers[i].output].dims[1];
+        status = tn__goal_create(&made[i], layers[i].node, channels, err);
+        for (size_t k = 0; k < fusion->count && status == TN_OK; k++)
+            if (fusion->weights[k] > 0)
+                status = add_parent(&made[i], fusion, k, &layers[i],
+                                    &fusion->moments[k * found + i], err);
+    }
     tn__free(layers);
     if (status != TN_OK) {
         tn__goals_free(made, found);

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "fuse/fusion.h"
+#include "fuse/many.h"
 #include "fuse/selector.h"
 
 #define HELD_OUT 1000 /* images the selector sees, a quarter of all at most */
@@ -33,61 +34,110 @@ static const rung rungs[] = {
 typedef struct attempt {
     tn_fuse_options options;
     tn__verdict verdict;
-    bool spent; /* its map has been refitted */
+    size_t map;     /* the attempt whose map it has */
+    bool spent;     /* its map has been refitted */
+    tn__map **maps; /* [parents][groups], of a map; those in use are in the fusion */
+    tn__fuse_notes notes;
 } attempt;
 
 typedef struct climb {
-    const tn_model *const *models;
-    size_t count;
-    const tn_dataset *data;
-    const tn_observer *observer;
+    tn_fusion *fusion;
+    const tn__fuse_request *request;
     tn_fuse_options base;
-    double *weights; /* [count] */
+    double *weights; /* [models] */
     tn__selector selector;
     attempt tries[TRIES_MAX];
-    tn_fuse_candidate *notes; /* [TRIES_MAX + count]: tries, then parents */
+    tn_fuse_candidate *notes; /* [TRIES_MAX + models]: tries, then parents */
     size_t tried, best;
-    tn_model *model; /* of the best */
-    tn_fuse_report report;
 } climb;
 
-/* Fuses by the options, judges, and keeps the result where it is the best so far. */
-static tn_status try(climb *c, const char *name, const tn_fuse_options *options,
-                     tn_error *err)
+/* --- maps aside and back --- */
+
+static void swap_maps(climb *c, size_t map)
 {
-    attempt *a = &c->tries[c->tried];
-    tn_fuse_candidate *note = &c->notes[c->tried];
-    tn_fuse_report report = {0};
+    for (size_t k = 0; k < c->fusion->inner.count; k++) {
+        tn__map *maps = c->tries[map].maps[k];
+        c->tries[map].maps[k] = c->fusion->inner.parents[k].maps;
+        c->fusion->inner.parents[k].maps = maps;
+    }
+}
+
+static tn_status create_maps(attempt *a, const tn__fusion *f, tn_error *err)
+{
+    size_t groups = f->parents[f->reference].groups->count;
+    a->maps = tn__alloc(f->count, sizeof(tn__map *));
+    for (size_t k = 0; a->maps && k < f->count; k++) {
+        a->maps[k] = tn__alloc(groups, sizeof **a->maps);
+        if (!a->maps[k])
+            return tn__fail_memory(err, groups * sizeof **a->maps);
+    }
+    return a->maps ? TN_OK : tn__fail_memory(err, f->count * sizeof *a->maps);
+}
+
+static void release_attempt(attempt *a, const tn__fusion *f)
+{
+    for (size_t k = 0; a->maps && k < f->count; k++)
+        tn__maps_free(a->maps[k], f->parents[f->reference].groups->count);
+    tn__free(a->maps);
+    tn__free(a->notes.groups);
+    tn__verdict_release(&a->verdict);
+}
+
+/* --- attempts --- */
+
+/* Makes a result of the maps in use, judges it, and keeps it where it is the best so
+ * far. */
+static tn_status judge(climb *c, attempt *a, tn_error *err)
+{
     tn_model *model = NULL;
-    double start = tn__seconds();
-    (void)snprintf(note->name, sizeof note->name, "%s", name);
-    a->options = *options;
-    tn_status status = tn__fuse_once(&model, &report, c->models, c->count, c->data,
-                                     options, c->observer, err);
+    tn__merged merged = {0};
+    tn_fuse_candidate *note = &c->notes[c->tried];
+    tn_status status =
+        tn__fusion_build(&model, &merged, &c->fusion->inner, &a->options, err);
     if (status == TN_OK)
         status = tn__selector_judge(&a->verdict, &c->selector, model, err);
-    if (status != TN_OK) {
-        tn_fuse_report_release(&report);
-        tn_model_free(model);
+    if (status == TN_OK) {
+        note->agreement = a->verdict.agreement;
+        note->divergence = a->verdict.divergence;
+        if (c->tried == 0 || tn__verdict_better(&a->verdict, &c->tries[c->best].verdict,
+                                                c->selector.n)) {
+            tn_model_free(c->fusion->made);
+            c->fusion->made = model;
+            c->fusion->merged = merged;
+            c->best = c->tried;
+            model = NULL;
+        }
+        c->tried++;
+    }
+    tn_model_free(model);
+    return status;
+}
+
+/* Aligns by the options, in coordinates of the reference. */
+static tn_status try_map(climb *c, const rung *r, tn_error *err)
+{
+    attempt *a = &c->tries[c->tried];
+    tn__fusion *f = &c->fusion->inner;
+    double start = tn__seconds();
+    a->map = c->tried;
+    a->options = c->base;
+    a->options.support = r->support;
+    a->options.descents = r->descents;
+    (void)snprintf(c->notes[a->map].name, sizeof c->notes->name, "%s", r->name);
+    tn_status status = create_maps(a, f, err);
+    if (status != TN_OK)
         return status;
-    }
-    note->seconds = tn__seconds() - start;
-    note->agreement = a->verdict.agreement;
-    note->divergence = a->verdict.divergence;
-    bool first = c->tried == 0;
-    if (first ||
-        tn__verdict_better(&a->verdict, &c->tries[c->best].verdict, c->selector.n)) {
-        tn_model_free(c->model);
-        tn_fuse_report_release(&c->report);
-        c->model = model;
-        c->report = report;
-        c->best = c->tried;
-    } else {
-        tn_model_free(model);
-        tn_fuse_report_release(&report);
-    }
-    c->tried++;
-    return TN_OK;
+    c->fusion->options = a->options;
+    swap_maps(c, a->map);
+    if (a->options.align)
+        status = tn__fuse_notes_create(&a->notes, f, err);
+    if (status == TN_OK && a->options.align)
+        status = tn__fusion_align_all(f, &a->notes, c->request->observer, err);
+    if (status == TN_OK)
+        status = judge(c, a, err);
+    swap_maps(c, a->map);
+    c->notes[a->map].seconds = tn__seconds() - start;
+    return status;
 }
 
 /* The best attempt whose map is not refitted yet. */
@@ -105,19 +155,26 @@ static attempt *next_map(climb *c, size_t maps)
     return best;
 }
 
-static tn_status refit_map(climb *c, attempt *map, tn_error *err)
+static tn_status refit_map(climb *c, const attempt *map, tn_error *err)
 {
     static const char *const suffixes[] = {
         [TN_REFIT_MEAN] = "refitted", [TN_REFIT_SPREAD] = "refitted, spread kept"};
-    const char *name = c->notes[map - c->tries].name;
     tn_status status = TN_OK;
     for (int goal = TN_REFIT_MEAN; goal <= TN_REFIT_SPREAD && status == TN_OK; goal++) {
-        tn_fuse_options options = map->options;
-        char text[sizeof c->notes->name];
-        options.refit = TN_REFIT_LAYERS;
-        options.refit_goal = (tn_refit_goal)goal;
-        (void)snprintf(text, sizeof text, "%.60s, %s", name, suffixes[goal]);
-        status = try(c, text, &options, err);
+        attempt *a = &c->tries[c->tried];
+        tn_fuse_candidate *note = &c->notes[c->tried];
+        double start = tn__seconds();
+        a->map = map->map;
+        a->options = map->options;
+        a->options.refit = TN_REFIT_LAYERS;
+        a->options.refit_goal = (tn_refit_goal)goal;
+        (void)snprintf(note->name, sizeof note->name, "%.60s, %s",
+                       c->notes[map->map].name, suffixes[goal]);
+        c->fusion->options = a->options;
+        swap_maps(c, a->map);
+        status = judge(c, a, err);
+        swap_maps(c, a->map);
+        note->seconds = tn__seconds() - start;
     }
     return status;
 }
@@ -125,10 +182,10 @@ static tn_status refit_map(climb *c, attempt *map, tn_error *err)
 static tn_status judge_parents(climb *c, tn_error *err)
 {
     tn_status status = TN_OK;
-    for (size_t k = 0; k < c->count && status == TN_OK; k++) {
+    for (size_t k = 0; k < c->request->count && status == TN_OK; k++) {
         tn__verdict verdict = {0};
         tn_fuse_candidate *note = &c->notes[c->tried + k];
-        status = tn__selector_judge(&verdict, &c->selector, c->models[k], err);
+        status = tn__selector_judge(&verdict, &c->selector, c->request->models[k], err);
         (void)snprintf(note->name, sizeof note->name, "model %zu", k);
         note->agreement = verdict.agreement;
         note->divergence = verdict.divergence;
@@ -137,11 +194,14 @@ static tn_status judge_parents(climb *c, tn_error *err)
     return status;
 }
 
+/* --- preparations --- */
+
 /* Sets images aside for the selector, the last of the permutation from which a fusion
  * takes its own, and gives the rest to support and calibration. */
 static tn_status set_aside(climb *c, tn_error *err)
 {
-    size_t n = tn_dataset_count(c->data), held = TN__MIN(HELD_OUT, (n + 3) / 4);
+    const tn__fuse_request *r = c->request;
+    size_t n = tn_dataset_count(r->data), held = TN__MIN(HELD_OUT, (n + 3) / 4);
     size_t left = n - held;
     tn_fuse_options *o = &c->base;
     uint32_t *order = tn__alloc(n, sizeof *order);
@@ -155,7 +215,7 @@ static tn_status set_aside(climb *c, tn_error *err)
     tn__rng_seed(&rng, o->seed, 0);
     tn__rng_permutation(&rng, order, n);
     tn_status status =
-        tn__selector_create(&c->selector, c->models, c->weights, c->count, c->data,
+        tn__selector_create(&c->selector, r->models, c->weights, r->count, r->data,
                             order + left, held, o->threads, err);
     tn__free(order);
     return status;
@@ -164,27 +224,31 @@ static tn_status set_aside(climb *c, tn_error *err)
 static tn_status prepare(climb *c, tn_error *err)
 {
     const double *given = c->base.weights;
-    c->weights = tn__alloc(c->count, sizeof *c->weights);
-    c->notes = tn__alloc(TRIES_MAX + c->count, sizeof *c->notes);
+    const tn__fuse_request *r = c->request;
+    c->weights = tn__alloc(r->count, sizeof *c->weights);
+    c->notes = tn__alloc(TRIES_MAX + r->count, sizeof *c->notes);
     if (!c->weights || !c->notes)
-        return tn__fail_memory(err, (TRIES_MAX + c->count) * sizeof *c->notes);
-    for (size_t k = 0; k < c->count; k++)
-        c->weights[k] = given ? given[k] : 1.0 / (double)c->count;
+        return tn__fail_memory(err, (TRIES_MAX + r->count) * sizeof *c->notes);
+    for (size_t k = 0; k < r->count; k++)
+        c->weights[k] = given ? given[k] : 1.0 / (double)r->count;
     c->base.method = TN_FUSE_TRANSPORT;
     c->base.refit = TN_REFIT_NONE;
-    return set_aside(c, err);
+    tn_status status = set_aside(c, err);
+    c->fusion->options = c->base;
+    if (status == TN_OK)
+        status = tn__fusion_create(&c->fusion->inner, r->models, r->count, r->data,
+                                   &c->fusion->options, err);
+    return status;
 }
+
+/* --- the whole --- */
 
 static tn_status climb_up(climb *c, tn_error *err)
 {
     size_t maps = TN__COUNT(rungs), refits = 0;
     tn_status status = prepare(c, err);
-    for (size_t i = 0; i < maps && status == TN_OK; i++) {
-        tn_fuse_options options = c->base;
-        options.support = rungs[i].support;
-        options.descents = rungs[i].descents;
-        status = try(c, rungs[i].name, &options, err);
-    }
+    for (size_t i = 0; i < maps && status == TN_OK; i++)
+        status = try_map(c, &rungs[i], err);
     if (c->base.effort != TN_EFFORT_FAST)
         refits = c->base.effort == TN_EFFORT_MAX ? MAPS_REFITTED : 1;
     for (size_t i = 0; i < refits && status == TN_OK; i++) {
@@ -197,37 +261,28 @@ static tn_status climb_up(climb *c, tn_error *err)
     return status;
 }
 
-tn_status tn__fuse_climb(tn_model **out, tn_fuse_report *report,
-                         const tn_model *const *models, size_t count,
-                         const tn_dataset *data, const tn_fuse_options *options,
-                         const tn_observer *observer, tn_error *err)
+tn_status tn__fusion_climb(tn_fusion *fusion, tn__fuse_notes *notes,
+                           tn_fuse_report *report, const tn__fuse_request *request,
+                           tn_error *err)
 {
-    if (!data)
+    if (!request->data)
         return tn__fail(err, TN_ERROR_ARGUMENT, "method auto wants data to choose by");
-    climb c = {.models = models,
-               .count = count,
-               .data = data,
-               .observer = observer,
-               .base = *options};
+    climb c = {.fusion = fusion, .request = request, .base = fusion->options};
     tn_status status = climb_up(&c, err);
     if (status == TN_OK) {
-        *out = c.model;
-        c.model = NULL;
-        c.report.candidates = c.notes;
-        c.report.candidate_count = c.tried;
-        c.report.chosen = c.best;
-        c.report.held_out = c.selector.n;
-        c.report.options = c.tries[c.best].options;
+        attempt *best = &c.tries[c.tries[c.best].map];
+        swap_maps(&c, c.tries[c.best].map);
+        *notes = best->notes;
+        best->notes = (tn__fuse_notes){0};
+        fusion->options = c.tries[c.best].options;
+        report->candidates = c.notes;
+        report->candidate_count = c.tried;
+        report->chosen = c.best;
+        report->held_out = c.selector.n;
         c.notes = NULL;
-        if (report) {
-            *report = c.report;
-            c.report = (tn_fuse_report){0};
-        }
     }
-    for (size_t i = 0; i < c.tried; i++)
-        tn__verdict_release(&c.tries[i].verdict);
-    tn_fuse_report_release(&c.report);
-    tn_model_free(c.model);
+    for (size_t i = 0; i < TRIES_MAX; i++)
+        release_attempt(&c.tries[i], &fusion->inner);
     tn__selector_release(&c.selector);
     tn__free(c.weights);
     tn__free(c.notes);

@@ -24,6 +24,9 @@ static tn_status view_create(tn__fusion *out, const tn__fusion *f,
     tn__fusion view = *f;
     double sum = 0;
     view.count = count;
+    view.answers = (tn__answers){0};
+    view.moments = NULL;
+    view.moment_count = 0;
     view.parents = tn__alloc(count, sizeof *view.parents);
     view.weights = tn__alloc(count, sizeof *view.weights);
     if (!view.parents || !view.weights) {
@@ -43,8 +46,13 @@ static tn_status view_create(tn__fusion *out, const tn__fusion *f,
     return TN_OK;
 }
 
+/* What was asked of others is not asked of these. */
 static void view_release(tn__fusion *view)
 {
+    tn__answers_release(&view->answers);
+    for (size_t i = 0; i < view->count * view->moment_count; i++)
+        tn__moments_release(&view->moments[i]);
+    tn__free(view->moments);
     tn__free(view->parents);
     tn__free(view->weights);
 }
@@ -55,7 +63,7 @@ static tn_status merge_members(tn_model **out, const tn__fusion *f,
                                const size_t *members, size_t count, tn_error *err)
 {
     tn__fusion view;
-    tn__fuse_notes unread = {0};
+    tn__merged unread;
     tn_fuse_options options = *f->options;
     if (count == 1)
         return tn_model_clone(out, f->parents[members[0]].model, err);
@@ -271,7 +279,6 @@ tn_status tn__fusion_align_all(tn__fusion *fusion, tn__fuse_notes *notes,
                            ? align_iteratively(fusion, notes, members, err)
                            : align_with_means(fusion, notes, members, observer, err);
     tn__free(members);
-    notes->report.seconds_transport =
-        tn__seconds() - start - notes->report.seconds_statistics;
+    notes->seconds_transport = tn__seconds() - start - notes->seconds_statistics;
     return status;
 }

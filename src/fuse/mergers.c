@@ -8,20 +8,13 @@
  */
 #include "fuse/partial.h"
 
-tn_status tn__mergers_create(tn__mergers *out, const tn__fusion *fusion, tn_error *err)
+tn__mergers tn__mergers_of(const tn__fusion *fusion)
 {
     tn__mergers made = {.fusion = fusion, .options = *fusion->options};
-    bool images = fusion->support && fusion->options->support != TN_SUPPORT_WEIGHTS;
-    made.options.features = images ? TN_FEATURES_RAW : TN_FEATURES_STANDARD;
-    tn_status status = images ? tn__answers_measure(&made.answers, fusion, err) : TN_OK;
-    if (status == TN_OK)
-        *out = made;
-    return status;
-}
-
-void tn__mergers_release(tn__mergers *mergers)
-{
-    tn__answers_release(&mergers->answers);
+    made.images = fusion->answers.value_count > 0 &&
+                  fusion->options->support != TN_SUPPORT_WEIGHTS;
+    made.options.features = made.images ? TN_FEATURES_RAW : TN_FEATURES_STANDARD;
+    return made;
 }
 
 static tn_status evidence_of(tn__evidence *out, const tn__mergers *m, size_t parent,
@@ -30,9 +23,9 @@ static tn_status evidence_of(tn__evidence *out, const tn__mergers *m, size_t par
     tn__fusion view = *m->fusion;
     bool found = false;
     view.options = &m->options;
-    if (m->answers.value_count) {
-        tn_status status = tn__evidence_activations(out, &found, &m->answers, &view,
-                                                    parent, group, err);
+    if (m->images) {
+        tn_status status =
+            tn__evidence_activations(out, &found, &view, parent, group, err);
         if (status != TN_OK || found)
             return status;
     }

@@ -7,7 +7,8 @@
 /* Which neurons of the reference stay apart from their counterparts: separate[g]
  * [neurons]. Those whose merging costs most for their multiply-accumulates come first,
  * until the layers have `width` times the multiply-accumulates of one parent, zeros
- * between the parents not counted. All maps must be permutations. */
+ * between the parents not counted. All maps must be permutations, and where there are
+ * images for it the parents' answers are measured already. */
 tn_status tn__budget_spend(bool *const *separate, const tn__fusion *fusion,
                            double width, tn_error *err) TN_MUST_USE;
 
@@ -16,12 +17,10 @@ tn_status tn__budget_spend(bool *const *separate, const tn__fusion *fusion,
  * loss [neurons]. */
 typedef struct tn__mergers {
     const tn__fusion *fusion;
-    tn__answers answers;     /* raw, of the support images; empty without any */
+    bool images;             /* answers to the support images tell, else weights */
     tn_fuse_options options; /* how distances are taken */
 } tn__mergers;
-tn_status tn__mergers_create(tn__mergers *out, const tn__fusion *fusion,
-                             tn_error *err) TN_MUST_USE;
-void tn__mergers_release(tn__mergers *mergers);
+tn__mergers tn__mergers_of(const tn__fusion *fusion);
 tn_status tn__mergers_loss(double *loss, const tn__mergers *mergers, size_t group,
                            tn_error *err) TN_MUST_USE;
 

@@ -2,6 +2,8 @@
  */
 #include "neurons/map.h"
 
+#include <string.h>
+
 tn_status tn__map_select(tn__map *out, size_t rows, size_t columns,
                          const uint32_t *select, tn_error *err)
 {
@@ -59,6 +61,33 @@ tn_status tn__map_dense(tn__map *out, size_t rows, size_t columns,
         map.first[j + 1] = e;
     }
     *out = map;
+    return TN_OK;
+}
+
+/* A copy of count elements of `size` bytes, or NULL. */
+static void *copy_of(const void *from, size_t count, size_t size)
+{
+    void *copy = from ? tn__alloc(count, size) : NULL;
+    if (copy && count > 0)
+        memcpy(copy, from, count * size);
+    return copy;
+}
+
+tn_status tn__map_clone(tn__map *out, const tn__map *map, tn_error *err)
+{
+    size_t entries = map->first ? map->first[map->rows] : 0;
+    tn__map made = {.rows = map->rows, .columns = map->columns};
+    made.select = copy_of(map->select, map->rows, sizeof *made.select);
+    made.first = copy_of(map->first, map->rows + 1, sizeof *made.first);
+    made.column = copy_of(map->column, entries, sizeof *made.column);
+    made.out = copy_of(map->out, entries, sizeof *made.out);
+    made.in = copy_of(map->in, entries, sizeof *made.in);
+    if ((map->select && !made.select) ||
+        (map->first && (!made.first || !made.column || !made.out || !made.in))) {
+        tn__map_release(&made);
+        return tn__fail_memory(err, map->rows * sizeof *made.out);
+    }
+    *out = made;
     return TN_OK;
 }
 

@@ -25,6 +25,7 @@ tn_status tn__map_identity(tn__map *out, size_t neurons, tn_error *err) TN_MUST_
 tn_status tn__map_dense(tn__map *out, size_t rows, size_t columns,
                         const double *out_dense, const double *in_dense,
                         tn_error *err) TN_MUST_USE;
+tn_status tn__map_clone(tn__map *out, const tn__map *map, tn_error *err) TN_MUST_USE;
 void tn__map_release(tn__map *map);
 
 /* Carries `source`'s parameters onto the graph of `target` (same structure, perhaps
