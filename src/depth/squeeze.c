@@ -201,16 +201,11 @@ static tn_status squeeze_run(squeezing *s, const run *r, tn_error *err)
 {
     if (r->first == r->last)
         return TN_OK;
-    if (s->deep->list[r->slot].kind == TN__UNIT_OTHER)
-        return refuse(s, r->slot,
-                      "it changes the shape, so that no other can stand "
-                      "beside it",
-                      err);
-    if (s->deep->list[r->slot].kind != TN__UNIT_RESIDUAL) {
+    if (s->deep->list[r->slot].kind == TN__UNIT_PLAIN) {
         tn_status status = check_plain(s, r, err);
         return status == TN_OK ? fold_run(s, r, err) : status;
     }
-    tn__row_of_units row = {s->deep, &s->links, r->first, r->last, r->slot};
+    tn__row_of_units row = {s->deep, &s->links, r->first, r->last, r->slot, s->probe};
     size_t norm = TN__NONE;
     tn_status status = tn__units_beside(s->model, &norm, &row, err);
     if (status == TN_OK && norm != TN__NONE)

@@ -3,7 +3,7 @@
  * Surplus units are folded into the unit that stays: of plain layers the activation is
  * replaced by its best linear fit on probe images, and what is then linear is composed;
  * of residual blocks the branches are put side by side, as if each read the same
- * stream.
+ * stream, or, behind a change of shape, fitted to what stands before it.
  */
 #ifndef TN_DEPTH_SQUEEZE_H
 #define TN_DEPTH_SQUEEZE_H

@@ -191,9 +191,25 @@ static bool pair_values(match *m, size_t source, size_t target)
     return m->value_of[target] == source && m->taken_by[source] == target;
 }
 
-/* Parameters fit where their types are of one kind and ranks agree; integers (axes,
- * shapes) must be equal, except for a Reshape's target, which holds widths. */
-static bool fitting_parameters(const tn__tensor *a, const tn__tensor *b, bool widths)
+/* What a Pad adds before and behind each axis: equal but for the channels. */
+static bool same_pads(const tn__tensor *a, const tn__tensor *b)
+{
+    size_t count = tn__tensor_count(a), axes = count / 2;
+    if (a->dtype != TN_I64 || b->dtype != TN_I64 ||
+        !tn__shape_equal(&a->shape, &b->shape))
+        return same_tensor(a, b);
+    for (size_t i = 0; i < count; i++) {
+        if (i % axes != 1 && tn__tensor_get_f64(a, i) != tn__tensor_get_f64(b, i))
+            return false;
+    }
+    return true;
+}
+
+/* Parameter k of nodes of that type fits where types are of one kind and ranks agree;
+ * integers (axes, shapes) must be equal, except for a Reshape's target and the channels
+ * that a Pad adds, which are widths. */
+static bool fitting_parameters(const tn__tensor *a, const tn__tensor *b,
+                               const char *type, size_t k)
 {
     bool floating_a = a->dtype == TN_F32 || a->dtype == TN_F64 || a->dtype == TN_F16 ||
                       a->dtype == TN_BF16;
@@ -201,8 +217,11 @@ static bool fitting_parameters(const tn__tensor *a, const tn__tensor *b, bool wi
                       b->dtype == TN_BF16;
     if (floating_a != floating_b || a->shape.rank != b->shape.rank)
         return false;
-    return floating_a ||
-           (widths ? tn__shape_equal(&a->shape, &b->shape) : same_tensor(a, b));
+    if (floating_a)
+        return true;
+    if (k == 1 && !strcmp(type, "Reshape"))
+        return tn__shape_equal(&a->shape, &b->shape);
+    return k == 1 && !strcmp(type, "Pad") ? same_pads(a, b) : same_tensor(a, b);
 }
 
 static tn_status fail_pair(const match *m, size_t s, size_t t, tn_error *err,
@@ -227,8 +246,8 @@ static tn_status match_operands(match *m, size_t s, size_t t, tn_error *err)
         if (!left != !right || held != (right && tn__value_is_parameter(right)))
             return fail_pair(m, s, t, err, "one has an operand more, as",
                              left ? left->name : right->name);
-        if (held && !fitting_parameters(&left->parameter, &right->parameter,
-                                        k == 1 && !strcmp(a->type, "Reshape")))
+        if (held &&
+            !fitting_parameters(&left->parameter, &right->parameter, a->type, k))
             return fail_pair(m, s, t, err, "parameters do not fit:", left->name);
         if (!pair_values(m, v, w))
             return fail_pair(m, s, t, err, "they read different values:", left->name);
