@@ -266,5 +266,6 @@ static const struct cli_option data_options[] = {
      .offset = offsetof(struct cli_assemble_args, picture),
      .value = "FILE.svg",
      .help = "draw the zoo, its sets and the chain"},
+    CLI_MPI_OPTION("the images for similarity"),
 };
 const struct cli_group cli_group_assemble_data = CLI_GROUP("Data", data_options);

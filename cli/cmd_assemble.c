@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "assemble_options.h"
+#include "cluster.h"
 #include "files.h"
 #include "message.h"
 #include "options.h"
@@ -314,20 +315,39 @@ static int show(const struct assemble_job *job)
     return CLI_DONE;
 }
 
+/* Processes after the first help with the features and have nothing to say: errors are
+ * those of all. */
+static tn_status work_together(struct assemble_job *job, const tn_cluster *cluster,
+                               tn_error *err)
+{
+    job->args->assemble.cluster = cluster;
+    tn_status status = tn_cluster_agree(cluster, open_all(job, err), err);
+    if (status != TN_OK)
+        return status;
+    job->observer = cli_progress_start(&job->progress, &job->args->base);
+    status = cluster && cluster->rank > 0
+                 ? tn_assemble(NULL, NULL, NULL, job->zoo, job->data,
+                               &job->args->assemble, &job->observer, err)
+                 : work(job, err);
+    cli_progress_end(&job->progress);
+    return status;
+}
+
 static int run(void *user)
 {
     struct cli_assemble_args *args = user;
     struct assemble_job job = {.args = args};
+    const tn_cluster *cluster = NULL;
     tn_error err = {0};
     if (check_usage(args) != CLI_DONE)
         return CLI_USAGE;
-    tn_status status = open_all(&job, &err);
-    if (status == TN_OK) {
-        job.observer = cli_progress_start(&job.progress, &args->base);
-        status = work(&job, &err);
-        cli_progress_end(&job.progress);
-    }
-    int result = status == TN_OK ? show(&job) : cli_fail(&err);
+    int result = CLI_DONE;
+    tn_status status = cli_cluster_join(&cluster, &args->base, &err);
+    if (status == TN_OK)
+        status = work_together(&job, cluster, &err);
+    if (!cluster || cluster->rank == 0)
+        result = status == TN_OK ? show(&job) : cli_fail(&err);
+    cli_cluster_leave(cluster);
     tn_assemble_report_release(&job.report);
     cli_models_free(job.files, job.files ? args->base.count : 0);
     free(job.files);

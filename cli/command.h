@@ -88,6 +88,7 @@ struct cli_args {
     bool force;
     const char *arch, *graph;
     const char *data, *eval_data;
+    bool mpi;
 };
 
 /* --eval-data of the commands that show accuracies before and after. */
@@ -97,6 +98,14 @@ struct cli_args {
         .offset = offsetof(struct cli_args, eval_data), .value = "SPEC",               \
         .help = "images for the accuracy before and after; as --data with split=test " \
                 "unless given; 'none' leaves the accuracies out"                       \
+    }
+
+/* --mpi of the commands that share work among processes (cluster.h). */
+#define CLI_MPI_OPTION(what)                                                           \
+    {                                                                                  \
+        .name = "mpi", .kind = CLI_FLAG, .offset = offsetof(struct cli_args, mpi),     \
+        .help = "share " what " among the processes that mpirun started; the result "  \
+                "is that of one"                                                       \
     }
 
 /* Option groups that several commands have. */

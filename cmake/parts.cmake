@@ -34,6 +34,15 @@ endfunction()
 tenon_part_file(dnnl dnnl)
 tenon_part_file(cbc CbcSolver)
 
+# MPI is there or not: only the command uses it.
+if(TENON_MPI)
+    find_package(MPI COMPONENTS C QUIET)
+    if(NOT MPI_C_FOUND)
+        message(STATUS "no MPI: built without tenon --mpi")
+        set(TENON_MPI OFF)
+    endif()
+endif()
+
 # ONNX's schema, turned into C at build time.
 find_program(TENON_PROTOC_C protoc-c REQUIRED)
 find_path(TENON_ONNX_PROTO onnx/onnx.proto PATHS /usr/include REQUIRED)

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "tenon/cluster.h"
 #include "tenon/data.h"
 #include "tenon/model.h"
 #include "tenon/train.h"
@@ -121,6 +122,8 @@ typedef struct tn_assemble_options {
     size_t audit;           /* random chains within the budgets that every proxy judges
                                besides the candidates */
     const char *cache;      /* folder for features; NULL: none are kept */
+    const tn_cluster *cluster; /* processes among which the images for similarity are
+                                  shared; NULL: this one alone */
     uint64_t seed;
     size_t threads; /* 0: one for each processor */
 } tn_assemble_options;
@@ -180,7 +183,9 @@ TN_API void tn_assemble_report_release(tn_assemble_report *report);
  * the network before tuning, where it is tuned. Of `data` the first images serve
  * similarity and fitting; as many as a quarter of these, and 500 at most, are kept
  * apart behind them to choose by. Deterministic, but for max_latency. The result says
- * in metadata `tenon.blocks` where each block comes from. TN_ERROR_MISMATCH where no
+ * in metadata `tenon.blocks` where each block comes from. With a cluster the result is
+ * that of process 0, the same bytes as alone; the others help with the features, and
+ * end with *out and the report untouched. TN_ERROR_MISMATCH where no
  * chain keeps the budgets, naming the nearest that some chain keeps; _ARGUMENT
  * (options, eps too small); _UNSUPPORTED. */
 TN_API TN_MUST_USE tn_status tn_assemble(tn_model **out, tn_model **stitched,

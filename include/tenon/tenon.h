@@ -5,6 +5,7 @@
 #include "tenon/arrays.h"
 #include "tenon/assemble.h"
 #include "tenon/check.h"
+#include "tenon/cluster.h"
 #include "tenon/data.h"
 #include "tenon/dtype.h"
 #include "tenon/error.h"

@@ -180,6 +180,22 @@ static tn_status finish(tn_model **made, tn_model **before, tn__assembly *job,
     return TN_OK;
 }
 
+/* What one process does, the first where there are several. */
+static tn_status assemble(tn_model **made, tn_model **before, tn__assembly *job,
+                          tn_error *err)
+{
+    tn__block blocks[TN__BLOCKS_MAX];
+    size_t count = 0;
+    tn_status status = job->options->path
+                           ? assemble_given(made, job, blocks, &count, err)
+                           : assemble_best(made, job, blocks, &count, err);
+    if (status == TN_OK)
+        status = report_chain(job, blocks, count, err);
+    if (status == TN_OK)
+        status = tn__origin_set(*made, job->zoo, blocks, count, err);
+    return status == TN_OK ? finish(made, before, job, err) : status;
+}
+
 tn_status tn_assemble(tn_model **out, tn_model **stitched, tn_assemble_report *report,
                       tn_zoo *zoo, const tn_dataset *data,
                       const tn_assemble_options *options, const tn_observer *observer,
@@ -190,20 +206,15 @@ tn_status tn_assemble(tn_model **out, tn_model **stitched, tn_assemble_report *r
                         .data = data,
                         .options = options ? options : &usual,
                         .observer = observer};
+    const tn_cluster *cluster = job.options->cluster;
+    bool root = tn__cluster_rank(cluster) == 0;
     tn_model *made = NULL, *before = NULL;
-    tn__block blocks[TN__BLOCKS_MAX];
-    size_t count = 0;
-    tn_status status = set_up(&job, err);
-    if (status == TN_OK)
-        status = job.options->path ? assemble_given(&made, &job, blocks, &count, err)
-                                   : assemble_best(&made, &job, blocks, &count, err);
-    if (status == TN_OK)
-        status = report_chain(&job, blocks, count, err);
-    if (status == TN_OK)
-        status = tn__origin_set(made, zoo, blocks, count, err);
-    if (status == TN_OK)
-        status = finish(&made, &before, &job, err);
-    if (status == TN_OK) {
+    tn_status status = tn_cluster_agree(cluster, set_up(&job, err), err);
+    if (status == TN_OK && !job.options->path)
+        status = tn__assembly_features(&job, err);
+    if (status == TN_OK && root)
+        status = assemble(&made, &before, &job, err);
+    if (status == TN_OK && root) {
         *out = made;
         made = NULL;
         if (stitched) {

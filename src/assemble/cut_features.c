@@ -87,6 +87,7 @@ typedef struct streaming {
     tn__cut_features *list; /* of the member's cut 0 */
     const tn__probe *probe;
     const layout *layouts; /* [units + 1] */
+    tn__images_share share;
     size_t units, input;
 } streaming;
 
@@ -117,13 +118,14 @@ static tn_status measure_cut(streaming *s, size_t cut, const float *x,
     const layout *l = &s->layouts[cut];
     size_t width = f->channels * f->positions, n = shard->images, S = s->out->shard;
     size_t from = l->channels * l->height * l->width;
+    size_t first = s->share.image + shard->first, index = s->share.shard + shard->index;
     float *pooled = tn__alloc(n, width * sizeof *pooled);
     if (!pooled)
         return tn__fail_memory(err, n * width * sizeof *pooled);
     for (size_t i = 0; i < n; i++)
         pool(pooled + i * width, x + i * from, l, s->probe->pooled);
-    for (size_t i = 0; i < n && shard->first + i < s->out->sampled; i++)
-        memcpy(f->rows + (shard->first + i) * width, pooled + i * width,
+    for (size_t i = 0; i < n && first + i < s->out->sampled; i++)
+        memcpy(f->rows + (first + i) * width, pooled + i * width,
                width * sizeof *pooled);
     tn_status status = TN_OK;
     if (n >= IMAGES_MIN) {
@@ -131,7 +133,7 @@ static tn_status measure_cut(streaming *s, size_t cut, const float *x,
         if (status == TN_OK && s->probe->rbf)
             status = tn__gram_rbf(gram, n, 1, err);
         if (status == TN_OK)
-            centre(f->gram + shard->index * S * S, S, gram, n);
+            centre(f->gram + index * S * S, S, gram, n);
     }
     tn__free(pooled);
     return status;
@@ -148,7 +150,7 @@ static tn_status measure_shard(void *user, const tn__shard *shard, size_t worker
     for (size_t c = 0; c <= s->units && status == TN_OK; c++) {
         const float *x = shard->outputs[0];
         if (c == 0)
-            x = s->probe->images + shard->first * s->input;
+            x = s->probe->images + (s->share.image + shard->first) * s->input;
         else if (c < s->units)
             x = shard->kept[0][c - 1];
         status = measure_cut(s, c, x, shard, gram, err);
@@ -174,26 +176,30 @@ static tn_status stream_member(tn__zoo_features *out, tn__cut_features *list,
     options.keep_count = m->units - 1;
     tn_status status = tn__engine_create(&engine, m->model, &options, err);
     if (status == TN_OK) {
-        streaming s = {out,     list,     probe,
-                       layouts, m->units, tn__engine_input_count(engine)};
+        streaming s = {.out = out,
+                       .list = list,
+                       .probe = probe,
+                       .layouts = layouts,
+                       .units = m->units,
+                       .input = tn__engine_input_count(engine)};
         tn__visitor visitor = {.map = measure_shard, .user = &s};
-        status = tn__engine_visit(&engine, 1, probe->images, probe->n, &visitor, err);
+        tn__share_of(&s.share, out, probe, tn__cluster_rank(probe->cluster));
+        if (s.share.images > 0)
+            status =
+                tn__engine_visit(&engine, 1, probe->images + s.share.image * s.input,
+                                 s.share.images, &visitor, err);
     }
     tn__engine_free(engine);
     tn__free(keep);
     return status;
 }
 
-static tn_status add_member(tn__zoo_features *out, size_t first, const tn__member *m,
-                            const tn__probe *probe, tn_error *err)
+/* Room for what is kept of the member's cuts, and how their values lie. */
+static tn_status make_room(tn__zoo_features *out, layout *layouts, size_t first,
+                           const tn__member *m, const tn__probe *probe, tn_error *err)
 {
-    tn_status status = TN_OK;
-    bool found = false;
     size_t square = out->shard * out->shard;
-    layout *layouts = tn__alloc(m->units + 1, sizeof *layouts);
-    if (!layouts)
-        return tn__fail_memory(err, m->units * sizeof *layouts);
-    for (size_t c = 0; c <= m->units && status == TN_OK; c++) {
+    for (size_t c = 0; c <= m->units; c++) {
         tn__cut_features *f = &out->list[first + c];
         layouts[c] = layout_of(&m->cuts[c].shape);
         f->channels = layouts[c].channels;
@@ -202,17 +208,35 @@ static tn_status add_member(tn__zoo_features *out, size_t first, const tn__membe
         f->rows = tn__alloc(out->sampled * f->positions, f->channels * sizeof *f->rows);
         f->gram = tn__alloc(out->shards, square * sizeof *f->gram);
         if (!f->rows || !f->gram)
-            status = tn__fail_memory(err, out->shards * square * sizeof *f->gram);
+            return tn__fail_memory(err, out->shards * square * sizeof *f->gram);
     }
-    if (status == TN_OK && probe->cache)
+    return TN_OK;
+}
+
+/* What process 0 finds in the cache, nobody streams. */
+static tn_status add_member(tn__zoo_features *out, size_t first, const tn__member *m,
+                            const tn__probe *probe, tn_error *err)
+{
+    bool found = false, root = tn__cluster_rank(probe->cluster) == 0;
+    layout *layouts = tn__alloc(m->units + 1, sizeof *layouts);
+    tn_status status = layouts ? make_room(out, layouts, first, m, probe, err)
+                               : tn__fail_memory(err, m->units * sizeof *layouts);
+    if (status == TN_OK && probe->cache && root)
         status = tn__cache_read(&found, out, first, m->units + 1, m->model, probe, err);
-    if (status == TN_OK && !found)
+    status = tn_cluster_agree(probe->cluster, status, err);
+    if (status == TN_OK)
+        status = tn__cluster_broadcast(probe->cluster, &found, sizeof found, 0, err);
+    if (status == TN_OK && !found) {
         status = stream_member(out, &out->list[first], m, layouts, probe, err);
-    if (status == TN_OK && !found && probe->cache)
-        status = tn__cache_write(out, first, m->units + 1, m->model, probe, err);
+        status = tn_cluster_agree(probe->cluster, status, err);
+        if (status == TN_OK)
+            status = tn__shares_join(out, first, m->units + 1, probe, err);
+        if (status == TN_OK && probe->cache && root)
+            status = tn__cache_write(out, first, m->units + 1, m->model, probe, err);
+    }
     out->cached += found;
     tn__free(layouts);
-    return status;
+    return tn_cluster_agree(probe->cluster, status, err);
 }
 
 tn_status tn__zoo_features_create(tn__zoo_features *out, const tn_zoo *zoo,

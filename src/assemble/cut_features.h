@@ -4,6 +4,7 @@
 
 #include "assemble/zoo.h"
 #include "base/threads.h"
+#include "cluster/cluster.h"
 
 /* What is kept of one cut. */
 typedef struct tn__cut_features {
@@ -21,8 +22,10 @@ typedef struct tn__probe {
     bool pooled;    /* the mean over positions, else a grid of 4 x 4 */
     bool rbf;       /* Gram matrices of exp(-d^2 / 2 m), m the median of d^2 */
     tn__workers *workers;
-    const char *cache;    /* folder, or NULL */
-    const char *describe; /* what the images are, for the key of the cache */
+    const tn_cluster *cluster; /* every process streams a part of the images; NULL: this
+                                  one all of them */
+    const char *cache;         /* folder, or NULL; process 0 reads and writes it */
+    const char *describe;      /* what the images are, for the key of the cache */
 } tn__probe;
 
 typedef struct tn__zoo_features {
@@ -31,6 +34,8 @@ typedef struct tn__zoo_features {
     tn__cut_features *list; /* [cuts] */
     size_t cached;          /* members whose features were found in the cache */
 } tn__zoo_features;
+/* With a cluster, process 0 has all features, the same bytes as alone; the others have
+ * what they need not use. */
 tn_status tn__zoo_features_create(tn__zoo_features *out, const tn_zoo *zoo,
                                   const tn__probe *probe, tn_error *err) TN_MUST_USE;
 void tn__zoo_features_release(tn__zoo_features *features);
@@ -45,6 +50,19 @@ tn_status tn__zoo_features_residual(double *out, const tn__zoo_features *feature
 /* 1 - residual, the mean of both directions, [cuts, cuts]; owned by the caller. */
 tn_status tn__zoo_features_regression(double **out, const tn__zoo_features *features,
                                       tn__workers *workers, tn_error *err) TN_MUST_USE;
+
+/* --- features of a part of the images (feature_shares.c) ---------------------------
+ */
+
+/* The images and shards that fall to a process, in whole shards. */
+typedef struct tn__images_share {
+    size_t shard, shards, image, images;
+} tn__images_share;
+void tn__share_of(tn__images_share *out, const tn__zoo_features *features,
+                  const tn__probe *probe, size_t rank);
+/* Every process gets what the others streamed for cuts [first, first + count). */
+tn_status tn__shares_join(tn__zoo_features *features, size_t first, size_t count,
+                          const tn__probe *probe, tn_error *err) TN_MUST_USE;
 
 /* --- files of features (feature_cache.c) ------------------------------------------ */
 

@@ -28,6 +28,9 @@ typedef struct tn__assembly {
     tn_assemble_report report;
 } tn__assembly;
 
+/* Features of all cuts, with the other processes where there are any; partition_zoo.c.
+ */
+tn_status tn__assembly_features(tn__assembly *job, tn_error *err) TN_MUST_USE;
 /* Cuts the members and groups their blocks; partition_zoo.c. */
 tn_status tn__assembly_partition(tn__assembly *job, tn_error *err) TN_MUST_USE;
 

@@ -7,7 +7,7 @@
 #define EPS_USUAL 0.2    /* Yang et al. 2022, section 4.1 */
 #define PROOF_LIMIT 3000 /* choices of anchors */
 
-static tn_status measure_similarity(tn__assembly *job, tn_error *err)
+tn_status tn__assembly_features(tn__assembly *job, tn_error *err)
 {
     const tn_assemble_options *o = job->options;
     tn__probe probe = {.images = job->images,
@@ -16,19 +16,27 @@ static tn_status measure_similarity(tn__assembly *job, tn_error *err)
                        .pooled = o->pooled,
                        .rbf = o->similarity == TN_CUT_SIMILARITY_RBF,
                        .workers = job->workers,
+                       .cluster = o->cluster,
                        .cache = o->cache,
                        .describe = tn_dataset_spec(job->data)};
     double begun = tn__seconds();
     tn_status status = tn__zoo_features_create(&job->features, job->zoo, &probe, err);
-    if (status == TN_OK && o->similarity == TN_CUT_SIMILARITY_REGRESSION)
-        status = tn__zoo_features_regression(&job->similarity, &job->features,
-                                             job->workers, err);
-    else if (status == TN_OK)
-        status = tn__zoo_features_cka(&job->similarity, &job->features, err);
     job->report.seconds.features = tn__seconds() - begun;
     job->report.features_cached = job->features.cached;
-    tn__log(job->observer, 2, "similarity of %zu cuts on %zu images",
-            job->features.cuts, probe.n);
+    tn__log(job->observer, 2, "features of %zu cuts on %zu images", job->features.cuts,
+            probe.n);
+    return status;
+}
+
+static tn_status measure_similarity(tn__assembly *job, tn_error *err)
+{
+    double begun = tn__seconds();
+    tn_status status =
+        job->options->similarity == TN_CUT_SIMILARITY_REGRESSION
+            ? tn__zoo_features_regression(&job->similarity, &job->features,
+                                          job->workers, err)
+            : tn__zoo_features_cka(&job->similarity, &job->features, err);
+    job->report.seconds.features += tn__seconds() - begun;
     return status;
 }
 

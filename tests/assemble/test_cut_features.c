@@ -3,6 +3,7 @@
 #include "zoos.h"
 
 #include "assemble/cut_features.h"
+#include "cluster/in_threads.h"
 #include "similarity/cka.h"
 
 #define IMAGES 128
@@ -95,6 +96,49 @@ static void threads_change_nothing(void **state)
     }
 }
 
+static tn_status stream_share(void *user, const tn_cluster *cluster, tn_error *err)
+{
+    probed *p = user;
+    p->probe.cluster = cluster;
+    return tn__zoo_features_create(&p->features, p->zoo, &p->probe, err);
+}
+
+static void expect_same_features(const tn__zoo_features *a, const tn__zoo_features *b)
+{
+    assert_int_equal(a->cuts, b->cuts);
+    for (size_t c = 0; c < a->cuts; c++) {
+        const tn__cut_features *x = &a->list[c], *y = &b->list[c];
+        assert_memory_equal(x->rows, y->rows,
+                            a->sampled * x->positions * x->channels * sizeof(float));
+        assert_memory_equal(x->gram, y->gram,
+                            a->shards * a->shard * a->shard * sizeof(float));
+    }
+}
+
+/* Two shards on two processes, and on three, of which one has nothing to do. */
+static void processes_change_nothing(void **state)
+{
+    (void)state;
+    probed alone, each[3];
+    one_rank ranks[3];
+    void *users[3];
+    probe_zoo(&alone, 1, false, false);
+    for (size_t size = 2; size <= 3; size++) {
+        for (size_t r = 0; r < size; r++) {
+            probe_zoo(&each[r], 1, false, false);
+            tn__zoo_features_release(&each[r].features);
+            users[r] = &each[r];
+        }
+        run_in_threads(ranks, size, stream_share, users);
+        for (size_t r = 0; r < size; r++) {
+            assert_int_equal(ranks[r].status, TN_OK);
+            expect_same_features(&each[r].features, &alone.features);
+            release(&each[r]);
+        }
+    }
+    release(&alone);
+}
+
 /* y = (x1 + x2): x tells y, y does not tell x. */
 static void regression_has_a_direction(void **state)
 {
@@ -154,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cka_is_that_of_the_definition),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(processes_change_nothing),
         cmocka_unit_test(regression_has_a_direction),
         cmocka_unit_test(what_the_cache_gives_is_what_was_measured),
     };
