@@ -139,6 +139,7 @@ const struct cli_command cli_check = {
                 "  tenon check net.onnx --permuted copy.onnx --seed 2\n",
     .operands_min = 1,
     .operands_max = 1,
+    .written = "permuted",
     .groups = {&group, &cli_group_models, &cli_group_common},
     .size = sizeof(struct check_args),
     .init = init,

@@ -50,6 +50,7 @@ const struct cli_command cli_convert = {
                 "  tenon convert net.onnx net.safetensors\n",
     .operands_min = 2,
     .operands_max = 2,
+    .written = "",
     .groups = {&group, &cli_group_models, &cli_group_common},
     .size = sizeof(struct cli_args),
     .run = run,

@@ -6,13 +6,15 @@
 #include "command.h"
 #include "files.h"
 #include "message.h"
+#include "options.h"
 #include "provenance.h"
+#include "recipe.h"
 #include "score.h"
 #include "table.h"
 
 struct inspect_args {
     struct cli_args base;
-    bool nodes, groups, cuts;
+    bool nodes, groups, cuts, recipe;
     const char *dot;
 };
 
@@ -69,9 +71,14 @@ static void print_made(const tn_model *model)
     const char *version = cJSON_GetStringValue(cJSON_GetObjectItem(made, "version"));
     const char *command = cJSON_GetStringValue(cJSON_GetObjectItem(made, "command"));
     const cJSON *inputs = cJSON_GetObjectItem(made, "inputs"), *input = NULL;
+    const cJSON *operands = cJSON_GetObjectItem(made, "operands"), *operand = NULL;
     char *options = cJSON_PrintUnformatted(cJSON_GetObjectItem(made, "options"));
-    if (version && command)
-        printf("made by     tenon %s %s\n", version, command);
+    if (version && command) {
+        printf("made by     tenon %s %s", version, command);
+        cJSON_ArrayForEach(operand, operands)
+            printf(" %s", cJSON_IsString(operand) ? operand->valuestring : "?");
+        putchar('\n');
+    }
     if (options)
         printf("  options   %s\n", options);
     cJSON_ArrayForEach(input, inputs)
@@ -165,6 +172,17 @@ static tn_status write_dot(const tn_model *model, const struct inspect_args *arg
     return drawing.status != TN_OK ? drawing.status : status;
 }
 
+/* --- the recipe ------------------------------------------------------------------- */
+
+static int print_recipe(const tn_model *model)
+{
+    cJSON *made = cli_provenance_json(model);
+    int result = cli_recipe_print(made, cli_base_name(tn_model_source(model)),
+                                  tn_model_source_sha256(model));
+    cJSON_Delete(made);
+    return result;
+}
+
 /* --- the command ------------------------------------------------------------------ */
 
 static int run(void *user)
@@ -180,6 +198,11 @@ static int run(void *user)
          cli_output_check(&args->base, args->dot, pictures, &err) != TN_OK) ||
         cli_models_load(&model, &args->base, 1, &err) != TN_OK)
         return cli_fail(&err);
+    if (args->recipe) {
+        result = print_recipe(model);
+        tn_model_free(model);
+        return result;
+    }
     tn_status status = tn_model_info_get(&info, model, &err);
     if (status == TN_OK && args->base.json)
         json = info_json(model, &info);
@@ -214,6 +237,12 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .offset = offsetof(struct inspect_args, cuts),
      .help = "list the cuts: single values that all computation passes through"},
+    {.name = "recipe",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct inspect_args, recipe),
+     .help =
+         "print the recipe that makes this file again, for 'tenon run', and nothing "
+         "else"},
     {.name = "dot",
      .kind = CLI_FILE,
      .offset = offsetof(struct inspect_args, dot),

@@ -317,7 +317,6 @@ const struct cli_command cli_slim = {
         "  tenon slim resnet20 -o small.onnx --data cifar10:DIR -e 30 --parts 2\n",
     .operands_min = 1,
     .operands_max = 1,
-    .recorded_operand = "start",
     .required = {"output", "data"},
     .groups = {&group_slim, &group_train, &cli_group_training_data, &cli_group_models,
                &cli_group_output, &cli_group_common},

@@ -38,7 +38,6 @@ const struct cli_command cli_train = {
                 "--pad 4 --flip\n",
     .operands_min = 1,
     .operands_max = 1,
-    .recorded_operand = "arch",
     .required = {"output", "data"},
     .groups = {&cli_group_training, &cli_group_training_state, &cli_group_training_data,
                &cli_group_output, &cli_group_common},

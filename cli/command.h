@@ -69,7 +69,8 @@ struct cli_command {
     const char *about;    /* paragraphs; wrapped when shown */
     const char *examples; /* one a line */
     size_t operands_min, operands_max;
-    const char *recorded_operand; /* the first one goes into records by this name */
+    const char *written; /* the option that names the file to write, where that is not
+                            --output; "": the last operand does */
     const char *required[CLI_REQUIRED_MAX];         /* options; ends at NULL */
     const struct cli_group *groups[CLI_GROUPS_MAX]; /* ends at NULL */
     size_t size;              /* of its arguments, which begin with struct cli_args */

@@ -84,12 +84,13 @@ const struct cli_group cli_group_data = CLI_GROUP("Data", data_options);
 
 extern const struct cli_command cli_inspect, cli_eval, cli_fuse, cli_prune,
     cli_assemble, cli_slim, cli_train, cli_finetune, cli_distill, cli_transfer,
-    cli_compare, cli_check, cli_infer, cli_convert;
+    cli_compare, cli_check, cli_infer, cli_convert, cli_run;
 
 const struct cli_command *const cli_commands[] = {
-    &cli_inspect,  &cli_eval,  &cli_fuse,     &cli_prune,   &cli_slim,
-    &cli_assemble, &cli_train, &cli_finetune, &cli_distill, &cli_transfer,
-    &cli_compare,  &cli_check, &cli_infer,    &cli_convert, NULL};
+    &cli_inspect, &cli_eval,     &cli_fuse,    &cli_prune,
+    &cli_slim,    &cli_assemble, &cli_train,   &cli_finetune,
+    &cli_distill, &cli_transfer, &cli_compare, &cli_check,
+    &cli_infer,   &cli_convert,  &cli_run,     NULL};
 
 const struct cli_command *cli_command_find(const char *name)
 {

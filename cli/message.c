@@ -38,11 +38,21 @@ int cli_fail_text(const char *format, ...)
     return CLI_FAILED;
 }
 
+static const char *usage_place;
+
+void cli_usage_place(const char *place)
+{
+    usage_place = place;
+}
+
 int cli_usage(const struct cli_command *command, const char *format, ...)
 {
     va_list list;
     const char *space = command ? " " : "", *name = command ? command->name : "";
-    fprintf(stderr, "tenon%s%s: ", space, name);
+    if (usage_place)
+        fprintf(stderr, "tenon: %s: ", usage_place);
+    else
+        fprintf(stderr, "tenon%s%s: ", space, name);
     va_start(list, format);
     put_clean(format, list);
     va_end(list);

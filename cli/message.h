@@ -19,6 +19,10 @@ int cli_fail_text(const char *format, ...) CLI_PRINTF(1, 2);
 int cli_usage(const struct cli_command *command, const char *format, ...)
     CLI_PRINTF(2, 3);
 
+/* Where what cli_usage() speaks of stands, "FILE:LINE:COLUMN", borrowed; NULL: on the
+ * command line. */
+void cli_usage_place(const char *place);
+
 /* "note: MESSAGE", unless args->quiet. */
 void cli_note(const struct cli_args *args, const char *format, ...) CLI_PRINTF(2, 3);
 

@@ -33,7 +33,7 @@ static const void *const_field(const void *args, const struct cli_option *option
     return (const char *)args + option->offset;
 }
 
-static bool takes_value(const struct cli_option *option)
+bool cli_takes_value(const struct cli_option *option)
 {
     return option->kind != CLI_FLAG && option->kind != CLI_CLEAR;
 }
@@ -183,8 +183,8 @@ static int set_weights(void *args, const struct cli_command *command,
     }
 }
 
-static int set_value(void *args, const struct cli_command *command,
-                     const struct cli_option *option, const char *text)
+int cli_option_set(void *args, const struct cli_command *command,
+                   const struct cli_option *option, const char *text)
 {
     switch (option->kind) {
     case CLI_FLAG:
@@ -213,7 +213,7 @@ static int set_value(void *args, const struct cli_command *command,
     return CLI_DONE;
 }
 
-static int usage_unknown(const struct cli_command *command, const char *name)
+int cli_option_unknown(const struct cli_command *command, const char *name)
 {
     const char *best = NULL;
     size_t distance = 0;
@@ -241,15 +241,15 @@ static int parse_long(void *args, const struct cli_command *command,
         *value++ = 0;
     const struct cli_option *option = cli_option_find(command, name);
     if (!option)
-        return usage_unknown(command, name);
-    if (!takes_value(option) && value)
+        return cli_option_unknown(command, name);
+    if (!cli_takes_value(option) && value)
         return cli_usage(command, "--%s takes no value, got '%s'", name, value);
-    if (takes_value(option) && !value) {
+    if (cli_takes_value(option) && !value) {
         if (cursor->at == cursor->argc)
             return cli_usage(command, "--%s wants a value, and there is none", name);
         value = cursor->argv[cursor->at++];
     }
-    return set_value(args, command, option, value);
+    return cli_option_set(args, command, option, value);
 }
 
 static const struct cli_option *find_letter(const struct cli_command *command,
@@ -271,20 +271,20 @@ static int parse_short(void *args, const struct cli_command *command,
         const struct cli_option *option = find_letter(command, *letters);
         if (!option)
             return cli_usage(command, "unknown option '-%c'", *letters);
-        if (!takes_value(option)) {
-            set_value(args, command, option, NULL);
+        if (!cli_takes_value(option)) {
+            cli_option_set(args, command, option, NULL);
             continue;
         }
         if (letters[1])
-            return set_value(args, command, option, letters + 1);
+            return cli_option_set(args, command, option, letters + 1);
         if (cursor->at == cursor->argc)
             return cli_usage(command, "-%c wants a value, and there is none", *letters);
-        return set_value(args, command, option, cursor->argv[cursor->at++]);
+        return cli_option_set(args, command, option, cursor->argv[cursor->at++]);
     }
     return CLI_DONE;
 }
 
-static int check_complete(const struct cli_command *command, const void *args)
+int cli_check_complete(const struct cli_command *command, const void *args)
 {
     const struct cli_args *base = args;
     if (base->count < command->operands_min || base->count > command->operands_max)
@@ -304,15 +304,21 @@ static int check_complete(const struct cli_command *command, const void *args)
     return CLI_DONE;
 }
 
+void cli_args_init(void *args, const struct cli_command *command)
+{
+    struct cli_args *base = args;
+    memset(args, 0, command->size);
+    if (command->init)
+        command->init(args);
+    base->command = command;
+}
+
 int cli_parse(void *args, const struct cli_command *command, int argc, char **argv)
 {
     struct cli_args *base = args;
     struct cursor cursor = {argc, 0, argv};
     bool options = true;
-    memset(args, 0, command->size);
-    if (command->init)
-        command->init(args);
-    base->command = command;
+    cli_args_init(args, command);
     base->operands = argv;
     while (cursor.at < argc) {
         char *word = argv[cursor.at];
@@ -333,7 +339,7 @@ int cli_parse(void *args, const struct cli_command *command, int argc, char **ar
         if (base->help)
             return CLI_DONE;
     }
-    return check_complete(command, args);
+    return cli_check_complete(command, args);
 }
 
 static const char *choice_name(const struct cli_option *option, const void *value)
@@ -488,11 +494,7 @@ static bool is_absent(const struct cli_option *option, const void *value)
 
 cJSON *cli_options_record(const struct cli_command *command, const void *args)
 {
-    const struct cli_args *base = args;
     cJSON *object = cJSON_CreateObject();
-    if (command->recorded_operand)
-        cJSON_AddStringToObject(object, command->recorded_operand,
-                                cli_base_name(base->operands[0]));
     for (size_t g = 0; command->groups[g]; g++) {
         const struct cli_group *group = command->groups[g];
         for (size_t i = 0; i < group->count; i++) {
@@ -535,16 +537,16 @@ int cli_options_restore(void *args, const struct cli_command *command,
                              item->string);
         if (option->kind == CLI_DATA || option->kind == CLI_FILE)
             continue;
-        if (!takes_value(option)) {
+        if (!cli_takes_value(option)) {
             if (cJSON_IsTrue(item))
-                set_value(args, command, option, NULL);
+                cli_option_set(args, command, option, NULL);
             continue;
         }
         const char *value = restored_text(text, item);
         if (!value)
             return cli_usage(command, "the record of option '%s' is no text or number",
                              item->string);
-        int status = set_value(args, command, option, value);
+        int status = cli_option_set(args, command, option, value);
         if (status != CLI_DONE)
             return status;
     }

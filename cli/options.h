@@ -15,6 +15,17 @@
  */
 int cli_parse(void *args, const struct cli_command *command, int argc, char **argv);
 
+/* The same in parts, for options that stand elsewhere than on a command line: defaults;
+ * one option (text NULL for flags), which borrows its text; whether operands and
+ * options that are wanted are there. Each prints one line and returns CLI_USAGE where
+ * something is wrong. */
+void cli_args_init(void *args, const struct cli_command *command);
+int cli_option_set(void *args, const struct cli_command *command,
+                   const struct cli_option *option, const char *text);
+int cli_option_unknown(const struct cli_command *command, const char *name);
+int cli_check_complete(const struct cli_command *command, const void *args);
+bool cli_takes_value(const struct cli_option *option);
+
 /* The value of an option in `args` as the user would write it; "" where there is none
  * to show (flags, absent strings). */
 #define CLI_VALUE_TEXT 512

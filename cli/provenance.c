@@ -10,7 +10,8 @@
 #include "options.h"
 #include "tenon/version.h"
 
-static const char *const keys[] = {"version", "command", "options", "inputs"};
+static const char *const keys[] = {"version", "command", "operands", "options",
+                                   "inputs"};
 
 static cJSON *metadata_json(const char *text)
 {
@@ -48,6 +49,19 @@ static void add_input(cJSON *list, const tn_model *model)
     cJSON_AddItemToArray(list, input);
 }
 
+/* What stood on the command line besides options, without folders; the file that is
+ * written left out. */
+static cJSON *record_operands(const struct cli_args *args)
+{
+    const char *written = args->command->written;
+    size_t count = args->count - (written && !written[0]);
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(list,
+                             cJSON_CreateString(cli_base_name(args->operands[i])));
+    return list;
+}
+
 static tn_status set_json(tn_model *model, const char *key, const cJSON *json,
                           tn_error *err)
 {
@@ -67,6 +81,7 @@ tn_status cli_provenance_set(tn_model *model, const struct cli_args *args,
     tn_model *graph = NULL;
     tn_status status = TN_OK;
     cJSON *options = cli_options_record(args->command, args);
+    cJSON *operands = record_operands(args);
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < count; i++)
         add_input(list, inputs[i]);
@@ -78,12 +93,14 @@ tn_status cli_provenance_set(tn_model *model, const struct cli_args *args,
     if ((status = tn_model_metadata_set(model, "tenon.version", tn_version(), err)) ||
         (status =
              tn_model_metadata_set(model, "tenon.command", args->command->name, err)) ||
+        (status = set_json(model, "tenon.operands", operands, err)) ||
         (status = set_json(model, "tenon.options", options, err)) ||
         (status = set_json(model, "tenon.inputs", list, err)))
         goto done;
 done:
     tn_model_free(graph);
     cJSON_Delete(options);
+    cJSON_Delete(operands);
     cJSON_Delete(list);
     return status;
 }

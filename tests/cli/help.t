@@ -19,6 +19,7 @@ Commands:
   check      permutes every group at random: how far do the outputs move?
   infer      runs a model on the inputs in an .npy file
   convert    from one file format to another
+  run        a job that is written down: inputs, data, options, seed
 A model is an .onnx file, or .safetensors, .pt, .pth, .th or .checkpoint
 weights with --arch NAME. Images are named kind:path[,key=value...].
   tenon help COMMAND   the options of a command, with their defaults
