@@ -2,6 +2,8 @@
  * tn_assemble_options. */
 #include "assemble_options.h"
 
+#include "training.h"
+
 #define FIELD(name) offsetof(struct cli_assemble_args, assemble.name)
 #define MANY 1e9
 #define COST_MAX 1e15
@@ -28,6 +30,9 @@ static const struct cli_choice tunes[] = {{"none", TN_TUNE_NONE},
                                           {"stitches", TN_TUNE_STITCHES},
                                           {"all", TN_TUNE_ALL},
                                           {NULL, 0}};
+
+static const struct cli_choice teachers[] = {
+    {"labels", TN_TEACHER_LABELS}, {"members", TN_TEACHER_MEMBERS}, {NULL, 0}};
 
 static const struct cli_option options[] = {
     {.name = "zoo",
@@ -202,6 +207,13 @@ static const struct cli_option stitches[] = {
      .offset = FIELD(tune),
      .help = "gradient steps afterwards: on stitches and last layer, or on all",
      .choices = tunes},
+    {.name = "teacher",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(teacher),
+     .help = "what tuning learns from: labels, or what the members that the chain has "
+             "blocks of answer together",
+     .choices = teachers},
     {.name = "epochs",
      .letter = 'e',
      .kind = CLI_SIZE,
@@ -228,6 +240,7 @@ static const struct cli_option stitches[] = {
      .help = "of tuning, at its highest",
      .min = 1e-12,
      .max = 1e6},
+    CLI_AUGMENT_OPTIONS(FIELD(train.augment_pad), FIELD(train.augment_flip)),
 };
 const struct cli_group cli_group_assemble_stitches = CLI_GROUP("Stitches", stitches);
 

@@ -183,6 +183,7 @@ static cJSON *chains_json(const tn_assemble_report *report)
         cJSON_AddNumberToObject(item, "params", (double)chain->params);
         cJSON_AddNumberToObject(item, "macs", (double)chain->macs);
         cJSON_AddNumberToObject(item, "stitched", chain->stitched);
+        cJSON_AddNumberToObject(item, "loss", chain->loss);
         add_finite(item, "tuned", chain->tuned);
         cJSON_AddNumberToObject(item, "residual", chain->residual);
         cJSON_AddNumberToObject(item, "similarity", chain->similarity);

@@ -93,6 +93,15 @@ typedef enum tn_assemble_tune {
     TN_TUNE_ALL
 } tn_assemble_tune;
 
+typedef enum tn_assemble_teacher { /* what tuning learns from */
+                                   TN_TEACHER_LABELS,
+                                   TN_TEACHER_MEMBERS /* the answers of the members that
+                                                         the chain has blocks of, mean
+                                                         of their softened
+                                                         probabilities; labels play no
+                                                         part */
+} tn_assemble_teacher;
+
 typedef struct tn_assemble_options {
     size_t blocks; /* K, 2 to 8 */
     double eps;    /* a block has at most (1 + eps) / K of its member; below 0: 0.2,
@@ -109,7 +118,8 @@ typedef struct tn_assemble_options {
     tn_assemble_objective objective;
     tn_assemble_solver solver;
     size_t candidates; /* best chains that are stitched; the one that answers most
-                          images right, of those kept apart, is taken */
+                          images right, of those kept apart, is taken, among equals
+                          that of least cross-entropy */
     const char *path;  /* the chain itself instead: MEMBER:FIRST-LAST,... (members from
                           1, units from 0); no partition, no budgets */
     bool random_stitches; /* drawn instead of fitted, for comparison */
@@ -118,6 +128,7 @@ typedef struct tn_assemble_options {
     size_t calibration; /* images for stitches, batch norms and the head */
     double ridge;       /* of stitches, relative to the mean variance */
     tn_assemble_tune tune;
+    tn_assemble_teacher teacher;
     tn_train_options train; /* of tuning; seed and threads are set from those below */
     size_t audit;           /* random chains within the budgets that every proxy judges
                                besides the candidates */
@@ -149,7 +160,8 @@ typedef struct tn_assemble_chain {
         last[TN_ASSEMBLE_BLOCKS_MAX];
     uint64_t params, macs; /* planned; those of the network are the same */
     bool random;           /* of the audit */
-    double stitched;       /* accuracy on the images kept apart, nothing tuned */
+    double stitched, loss; /* accuracy and cross-entropy on the images kept apart,
+                              nothing tuned */
     double tuned;          /* after one epoch on the stitches; NaN outside an audit */
     double residual;       /* sum of log(1 - residual) */
     double similarity;     /* sum of S(block, anchor) */
@@ -181,13 +193,13 @@ TN_API void tn_assemble_report_release(tn_assemble_report *report);
 /* Cuts every member into blocks, groups blocks that do the same work, chooses one of
  * each under the budgets, and makes one network of them. `stitched` (may be NULL) is
  * the network before tuning, where it is tuned. Of `data` the first images serve
- * similarity and fitting; as many as a quarter of these, and 500 at most, are kept
- * apart behind them to choose by. Deterministic, but for max_latency. The result says
- * in metadata `tenon.blocks` where each block comes from. With a cluster the result is
- * that of process 0, the same bytes as alone; the others help with the features, and
- * end with *out and the report untouched. TN_ERROR_MISMATCH where no
- * chain keeps the budgets, naming the nearest that some chain keeps; _ARGUMENT
- * (options, eps too small); _UNSUPPORTED. */
+ * similarity and fitting; a fifth of `data`, 500 images at most, is kept apart behind
+ * them to choose by. Tuning sees all, and re-estimates the batch norms that it moved.
+ * Deterministic, but for max_latency. The result says in metadata `tenon.blocks` where
+ * each block comes from. With a cluster the result is that of process 0, the same bytes
+ * as alone; the others help with the features, and end with *out and the report
+ * untouched. TN_ERROR_MISMATCH where no chain keeps the budgets, naming the nearest
+ * that some chain keeps; _ARGUMENT (options, eps too small); _UNSUPPORTED. */
 TN_API TN_MUST_USE tn_status tn_assemble(tn_model **out, tn_model **stitched,
                                          tn_assemble_report *report, tn_zoo *zoo,
                                          const tn_dataset *data,

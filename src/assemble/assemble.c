@@ -57,12 +57,8 @@ static tn_status read_images(tn__assembly *job, tn_error *err)
     int64_t dims[3];
     tn_dataset_shape(dims, job->data);
     job->input = (size_t)(dims[0] * dims[1] * dims[2]);
-    job->fitted = TN__MAX(o->samples, o->calibration);
-    job->kept = TN__MIN(KEPT_MAX, job->fitted / 4);
-    if (job->fitted + job->kept > total) {
-        job->kept = TN__MIN(KEPT_MAX, total / 5);
-        job->fitted = total - job->kept;
-    }
+    job->kept = TN__MIN(KEPT_MAX, total / 5);
+    job->fitted = TN__MIN(TN__MAX(o->samples, o->calibration), total - job->kept);
     if (job->kept == 0)
         return tn__fail(err, TN_ERROR_MISMATCH, "%zu images are too few to assemble by",
                         total);
@@ -164,16 +160,25 @@ static tn_status assemble_best(tn_model **out, tn__assembly *job, tn__block *blo
 
 /* Tunes *made where asked for; *before is then the network as it was. */
 static tn_status finish(tn_model **made, tn_model **before, tn__assembly *job,
-                        tn_error *err)
+                        const tn__block *blocks, size_t count, tn_error *err)
 {
     tn_model *tuned = NULL;
     double begun = tn__seconds();
+    tn__tuning how = {.job = job,
+                      .blocks = blocks,
+                      .count = count,
+                      .data = job->data,
+                      .observer = job->observer,
+                      .report = &job->report.train};
     if (job->options->tune == TN_TUNE_NONE)
         return TN_OK;
-    tn_status status = tn__tune(&tuned, &job->report.train, *made, job->data,
-                                job->options, job->observer, err);
-    if (status != TN_OK)
+    tn_status status = tn__tune(&tuned, *made, &how, err);
+    if (status == TN_OK)
+        status = tn__origin_set(tuned, job->zoo, blocks, count, err);
+    if (status != TN_OK) {
+        tn_model_free(tuned);
         return status;
+    }
     *before = *made;
     *made = tuned;
     job->report.seconds.tuning = tn__seconds() - begun;
@@ -193,7 +198,7 @@ static tn_status assemble(tn_model **made, tn_model **before, tn__assembly *job,
         status = report_chain(job, blocks, count, err);
     if (status == TN_OK)
         status = tn__origin_set(*made, job->zoo, blocks, count, err);
-    return status == TN_OK ? finish(made, before, job, err) : status;
+    return status == TN_OK ? finish(made, before, job, blocks, count, err) : status;
 }
 
 tn_status tn_assemble(tn_model **out, tn_model **stitched, tn_assemble_report *report,

@@ -27,33 +27,39 @@ static double value_of(const tn__assembly *job, const tn__block *blocks, size_t 
     return sum;
 }
 
+tn__stitching tn__assembly_stitching(const tn__assembly *job, const tn__block *blocks,
+                                     size_t count)
+{
+    const tn_assemble_options *o = job->options;
+    return (tn__stitching){.zoo = job->zoo,
+                           .blocks = blocks,
+                           .count = count,
+                           .images = job->images,
+                           .labels = job->labels,
+                           .n = TN__MIN(o->calibration, job->fitted),
+                           .ridge = o->ridge,
+                           .random = o->random_stitches,
+                           .norms = o->norms,
+                           .head = o->head,
+                           .seed = o->seed,
+                           .workers = job->workers};
+}
+
 tn_status tn__chain_try(tn_model **out, double *residual, tn_assemble_chain *chain,
                         const tn__assembly *job, const tn__block *blocks, size_t count,
                         tn_error *err)
 {
-    const tn_assemble_options *o = job->options;
     tn_assemble_chain made = {
         .tuned = (double)NAN, .naswot = (double)NAN, .naswot_per_unit = (double)NAN};
-    tn__stitching how = {.zoo = job->zoo,
-                         .blocks = blocks,
-                         .count = count,
-                         .images = job->images,
-                         .labels = job->labels,
-                         .n = TN__MIN(o->calibration, job->fitted),
-                         .ridge = o->ridge,
-                         .random = o->random_stitches,
-                         .norms = o->norms,
-                         .head = o->head,
-                         .seed = o->seed,
-                         .workers = job->workers};
+    tn__stitching how = tn__assembly_stitching(job, blocks, count);
     tn__cost cost = {0};
     tn_status status = tn__chain_cost(&cost, NULL, job->zoo, blocks, count, err);
     if (status == TN_OK)
         status = tn__stitch_chain(out, residual, &how, err);
     if (status == TN_OK)
-        status =
-            tn__accuracy(&made.stitched, *out, job->images + job->fitted * job->input,
-                         job->labels + job->fitted, job->kept, job->workers, err);
+        status = tn__accuracy(&made.stitched, &made.loss, *out,
+                              job->images + job->fitted * job->input,
+                              job->labels + job->fitted, job->kept, job->workers, err);
     if (status != TN_OK)
         return status;
     made.params = (uint64_t)cost.params;
@@ -74,7 +80,7 @@ tn_status tn__candidates_try(tn_model **out, size_t *best, tn__assembly *job,
                              const tn__path *paths, size_t count, tn_error *err)
 {
     tn__block blocks[TN__BLOCKS_MAX];
-    double residual[TN__BLOCKS_MAX] = {0}, most = -1;
+    double residual[TN__BLOCKS_MAX] = {0}, most = -1, least = HUGE_VAL;
     tn_status status = TN_OK;
     for (size_t c = 0; c < count && status == TN_OK; c++) {
         tn_model *made = NULL;
@@ -93,8 +99,10 @@ tn_status tn__candidates_try(tn_model **out, size_t *best, tn__assembly *job,
         if (status != TN_OK)
             break;
         job->report.chain_count++;
-        if (chain->stitched > most) {
+        if (chain->stitched > most ||
+            (chain->stitched >= most && chain->loss < least)) {
             most = chain->stitched;
+            least = chain->loss;
             *best = c;
             tn_model_free(*out);
             *out = made;
@@ -155,24 +163,28 @@ static size_t draw_paths(tn__path *paths, size_t wanted, const tn__assembly *job
 
 /* What takes longer than stitching: NASWOT, and an epoch on the stitches. */
 static tn_status judge(tn_assemble_chain *chain, const tn_model *model,
-                       const tn__assembly *job, tn_error *err)
+                       const tn__assembly *job, const tn__block *blocks, tn_error *err)
 {
     tn_model *tuned = NULL;
     tn_dataset seen = *job->data; /* the images to learn from, and no others */
     tn_assemble_options options = *job->options;
+    tn__assembly alike = *job;
+    tn__tuning how = {
+        .job = &alike, .blocks = blocks, .count = options.blocks, .data = &seen};
     seen.count = job->fitted;
     options.tune = TN_TUNE_STITCHES;
     options.train.epochs = 1;
     options.train.warmup_epochs = 0;
+    alike.options = &options;
     tn_status status =
         tn__naswot(&chain->naswot, &chain->naswot_per_unit, model, job->images,
                    TN__MIN(job->fitted, NASWOT_IMAGES), job->workers, err);
     if (status == TN_OK)
-        status = tn__tune(&tuned, NULL, model, &seen, &options, NULL, err);
+        status = tn__tune(&tuned, model, &how, err);
     if (status == TN_OK)
-        status =
-            tn__accuracy(&chain->tuned, tuned, job->images + job->fitted * job->input,
-                         job->labels + job->fitted, job->kept, job->workers, err);
+        status = tn__accuracy(&chain->tuned, NULL, tuned,
+                              job->images + job->fitted * job->input,
+                              job->labels + job->fitted, job->kept, job->workers, err);
     tn_model_free(tuned);
     return status;
 }
@@ -197,7 +209,7 @@ tn_status tn__audit(tn__assembly *job, const tn__path *paths, size_t count,
                                job->options->blocks, err);
         chain->random = c >= count;
         if (status == TN_OK)
-            status = judge(chain, model, job, err);
+            status = judge(chain, model, job, blocks, err);
         tn_model_free(model);
         if (status == TN_OK)
             tn__log(job->observer, 1,

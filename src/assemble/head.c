@@ -13,26 +13,35 @@
 
 #define RIDGE 1e-2 /* relative to the mean variance */
 
-tn_status tn__accuracy(double *out, const tn_model *model, const float *images,
-                       const int32_t *labels, size_t n, tn__workers *workers,
-                       tn_error *err)
+tn_status tn__accuracy(double *out, double *loss, const tn_model *model,
+                       const float *images, const int32_t *labels, size_t n,
+                       tn__workers *workers, tn_error *err)
 {
     tn__engine *engine = NULL;
     tn__engine_options options = TN__ENGINE_OPTIONS_INIT;
+    tn__metrics sums = {0};
     float *logits = NULL;
+    double *log_p = NULL;
     options.workers = workers;
     tn_status status = tn__engine_create(&engine, model, &options, err);
-    size_t k = status == TN_OK ? tn__engine_output_count(engine) : 0, right = 0;
+    size_t k = status == TN_OK ? tn__engine_output_count(engine) : 0;
     if (status == TN_OK) {
         logits = tn__alloc(n, k * sizeof *logits);
-        status = logits ? tn__engine_infer(engine, logits, images, n, err)
-                        : tn__fail_memory(err, n * k * sizeof *logits);
+        log_p = tn__alloc(k, sizeof *log_p);
+        status = logits && log_p ? tn__engine_infer(engine, logits, images, n, err)
+                                 : tn__fail_memory(err, n * k * sizeof *logits);
     }
-    for (size_t i = 0; status == TN_OK && i < n; i++)
-        right += tn__largest_f32(logits + i * k, k) == (size_t)labels[i];
-    if (status == TN_OK)
-        *out = n ? (double)right / (double)n : 0;
+    for (size_t i = 0; status == TN_OK && i < n; i++) {
+        tn__log_softmax(log_p, logits + i * k, k);
+        tn__metrics_add(&sums, log_p, k, labels[i]);
+    }
+    if (status == TN_OK) {
+        *out = n ? (double)sums.correct / (double)n : 0;
+        if (loss)
+            *loss = n ? sums.loss / (double)n : 0;
+    }
     tn__free(logits);
+    tn__free(log_p);
     tn__engine_free(engine);
     return status;
 }
@@ -212,7 +221,7 @@ static tn_status is_better(bool *better, head *h, const tn_model *model,
     for (int a = 1; a < shapes.shape[model->inputs[0]].rank; a++)
         input *= (size_t)shapes.shape[model->inputs[0]].dims[a];
     tn__shapes_release(&shapes);
-    status = tn__accuracy(&before, model, how->images + fitted * input,
+    status = tn__accuracy(&before, NULL, model, how->images + fitted * input,
                           how->labels + fitted, left, how->workers, err);
     if (status == TN_OK)
         status = solve(h, how->labels, fitted, err);

@@ -57,11 +57,21 @@ tn_status tn__audit(tn__assembly *job, const tn__path *paths, size_t count,
                     tn_error *err) TN_MUST_USE;
 void tn__path_blocks(tn__block *blocks, const tn__assembly *job, const tn__path *path);
 
-/* The names of what tuning moves, comma-separated, owned; NULL: all; tune.c. */
-tn_status tn__tune_only(char **out, const tn_model *model, tn_error *err) TN_MUST_USE;
-tn_status tn__tune(tn_model **out, tn_train_report *report, const tn_model *model,
-                   const tn_dataset *data, const tn_assemble_options *options,
-                   const tn_observer *observer, tn_error *err) TN_MUST_USE;
+/* How the chain is stitched with the images at hand; candidates.c. */
+tn__stitching tn__assembly_stitching(const tn__assembly *job, const tn__block *blocks,
+                                     size_t count);
+
+typedef struct tn__tuning {
+    const tn__assembly *job;
+    const tn__block *blocks; /* [count], the chain */
+    size_t count;
+    const tn_dataset *data; /* the first images of job->data, or all */
+    const tn_observer *observer;
+    tn_train_report *report; /* or NULL */
+} tn__tuning;
+/* `model` is the chain, stitched; tune.c. */
+tn_status tn__tune(tn_model **out, const tn_model *model, const tn__tuning *how,
+                   tn_error *err) TN_MUST_USE;
 
 /* Sets tenon.blocks: what each block is, from which file; origin.c. */
 tn_status tn__origin_set(tn_model *model, const tn_zoo *zoo, const tn__block *blocks,

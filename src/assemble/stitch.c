@@ -238,12 +238,9 @@ typedef struct chain {
     const tn__stitching *how;
     tn__splice at;
     size_t untouched; /* nodes before the first stitch; 0: there is none yet */
-    size_t folds[TN__BLOCKS_MAX]; /* ends of stitches to be folded */
-    size_t fold_count;
 } chain;
 
-/* The running statistics of the first nodes as they were. */
-static void restore_norms(tn_model *model, const tn_model *before, size_t nodes)
+void tn__norms_restore(tn_model *model, const tn_model *before, size_t nodes)
 {
     for (size_t n = 0; n < nodes; n++)
         for (size_t k = 3; tn__node_is_norm(&model->nodes[n]) && k < 5; k++) {
@@ -268,7 +265,7 @@ static tn_status renew_norms(chain *c, tn_error *err)
     if (status == TN_OK)
         status = tn__recalibrate(prefix, &layers, &how, err);
     if (status == TN_OK) {
-        restore_norms(prefix, before, c->untouched);
+        tn__norms_restore(prefix, before, c->untouched);
         prefix->output_count = outputs;
         tn_model_free(c->at.model);
         c->at.model = prefix;
@@ -285,7 +282,6 @@ static tn_status add_stitch(chain *c, double *residual, size_t k, tn_error *err)
     const tn__block *next = &how->blocks[k];
     char name[NAME_SIZE];
     tn__adapter adapter;
-    tn__fold fold = {0};
     map m = {0};
     if (!tn__adapter_plan(&adapter, &end_of(how->zoo, &how->blocks[k - 1])->shape,
                           &begin_of(how->zoo, next)->shape))
@@ -293,7 +289,7 @@ static tn_status add_stitch(chain *c, double *residual, size_t k, tn_error *err)
                         k, k + 1);
     if (!c->untouched)
         c->untouched = c->at.model->node_count;
-    snprintf(name, sizeof name, "stitch%zu", k);
+    snprintf(name, sizeof name, TN__STITCH_NAME "%zu", k);
     tn_status status = map_create(&m, &adapter, err);
     if (status == TN_OK && how->random)
         draw(&m, how->seed, k);
@@ -303,11 +299,6 @@ static tn_status add_stitch(chain *c, double *residual, size_t k, tn_error *err)
         status = tn__adapter_regrid(&c->at, &adapter, name, err);
     if (status == TN_OK)
         status = tn__adapter_map(&c->at, &adapter, m.weight, m.bias, name, err);
-    if (status == TN_OK)
-        status =
-            tn__fold_find(&fold, &how->zoo->members[next->member], next->first, err);
-    if (status == TN_OK && fold.possible)
-        c->folds[c->fold_count++] = c->at.end;
     if (residual)
         residual[k - 1] = m.residual;
     map_release(&m);
@@ -328,11 +319,55 @@ static tn_status add_block(chain *c, size_t k, tn_error *err)
     return status;
 }
 
+tn_status tn__chain_folds(unsigned *out, const tn_zoo *zoo, const tn__block *blocks,
+                          size_t count, tn_error *err)
+{
+    unsigned folds = 0;
+    tn_status status = TN_OK;
+    for (size_t k = 0; k + 1 < count && status == TN_OK; k++) {
+        const tn__block *next = &blocks[k + 1];
+        tn__fold fold = {0};
+        if (tn__blocks_join(&blocks[k], next))
+            continue;
+        status = tn__fold_find(&fold, &zoo->members[next->member], next->first, err);
+        folds |= (unsigned)fold.possible << k;
+    }
+    if (status == TN_OK)
+        *out = folds;
+    return status;
+}
+
+/* What the Conv or Gemm of the stitch behind block k makes: other stitches are read by
+ * no layer that could take them in. */
+static size_t find_stitch(const tn_model *model, size_t k)
+{
+    static const char *const types[] = {"Conv", "Gemm"};
+    char name[NAME_SIZE];
+    size_t found = TN__NONE;
+    for (size_t t = 0; t < TN__COUNT(types) && found == TN__NONE; t++) {
+        snprintf(name, sizeof name, TN__STITCH_NAME "%zu.%s", k + 1, types[t]);
+        found = tn__model_find_value(model, name);
+    }
+    return found;
+}
+
+tn_status tn__stitches_fold(tn_model *model, unsigned folds, tn_error *err)
+{
+    tn_status status = TN_OK;
+    for (size_t k = 0; folds >> k && status == TN_OK; k++) {
+        size_t stitch = folds >> k & 1 ? find_stitch(model, k) : TN__NONE;
+        if (stitch != TN__NONE)
+            status = tn__fold_apply(model, stitch, err);
+    }
+    return status == TN_OK && folds ? tn__model_prune_unused(model, err) : status;
+}
+
 tn_status tn__stitch_chain(tn_model **out, double *residual, const tn__stitching *how,
                            tn_error *err)
 {
     chain c = {.how = how};
     tn_model *made = NULL;
+    unsigned folds = 0;
     const tn__member *first = &how->zoo->members[how->blocks[0].member];
     tn_status status = tn__splice_begin(&c.at, first->model, err);
     for (size_t k = 0; k < how->count && status == TN_OK; k++) {
@@ -346,10 +381,10 @@ tn_status tn__stitch_chain(tn_model **out, double *residual, const tn__stitching
     }
     if (status == TN_OK)
         status = tn__splice_model(&made, &c.at, err);
-    for (size_t f = 0; f < c.fold_count && status == TN_OK; f++)
-        status = tn__fold_apply(made, c.folds[f], err);
-    if (status == TN_OK && c.fold_count > 0)
-        status = tn__model_prune_unused(made, err);
+    if (status == TN_OK && !how->apart)
+        status = tn__chain_folds(&folds, how->zoo, how->blocks, how->count, err);
+    if (status == TN_OK)
+        status = tn__stitches_fold(made, folds, err);
     if (status == TN_OK && c.untouched && how->head != TN_ASSEMBLE_HEAD_KEEP)
         status = tn__head_fit(made, how, err);
     if (status == TN_OK)

@@ -174,6 +174,36 @@ static void vectors_fold_into_the_layer_behind(void **state)
     tn_zoo_free(zoo);
 }
 
+/* Left apart, stitches are layers that can be found by name; folded afterwards they
+ * give the network that folding at once gives. */
+static void stitches_left_apart_fold_later(void **state)
+{
+    (void)state;
+    const char *archs[] = {"mlp:12-9-8-7-10", "mlp:12-7-6-5-10"};
+    tn_zoo *zoo = make_zoo(archs, 2);
+    tn__block blocks[3] = {{0, 0, 0, 0}, {1, 1, 1, 0}, {0, 2, 3, 0}};
+    unsigned folds = 0;
+    float *images = random_images(IMAGES, 12, 5);
+    tn__stitching how = exact();
+    stitched once = stitch_on(zoo, blocks, 3, how, images, IMAGES);
+    how.apart = true;
+    stitched later = stitch_on(zoo, blocks, 3, how, images, IMAGES);
+    assert_ok(tn__chain_folds(&folds, zoo, blocks, 3, err));
+    assert_int_equal(folds, 3);
+    assert_true(tn__model_find_value(later.model, "stitch2.weight") != TN__NONE);
+    assert_ok(tn__stitches_fold(later.model, folds, err));
+    assert_true(tn__model_find_value(later.model, "stitch2.weight") == TN__NONE);
+    float *a = outputs_on(once.model, images, IMAGES);
+    float *b = outputs_on(later.model, images, IMAGES);
+    assert_memory_equal(a, b, IMAGES * 10 * sizeof *a);
+    free(a);
+    free(b);
+    free(images);
+    tn_model_free(once.model);
+    tn_model_free(later.model);
+    tn_zoo_free(zoo);
+}
+
 /* Fitted stitches explain more of the target than drawn ones, and better with the norms
  * re-estimated: at the least, fitting is what it says. */
 static void fitting_lowers_the_residual(void **state)
@@ -204,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_vector_becomes_no_map),
         cmocka_unit_test(tokens_and_maps_are_stitched_both_ways),
         cmocka_unit_test(vectors_fold_into_the_layer_behind),
+        cmocka_unit_test(stitches_left_apart_fold_later),
         cmocka_unit_test(fitting_lowers_the_residual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
