@@ -2,14 +2,16 @@
  *
  *     bench_training [--rounds N] [NET...]
  *
- * A step is forward, backward and SGD with momentum on 128 random images in f32. Every
+ * A step is forward, backward and SGD with momentum on 128 random images. Every
  * contender is a process of its own (this program with --serve, or training_peers.py
  * under /usr/bin/python3 where that has torch) that does a few steps when told to; they
  * take turns, so that a noisy machine is noisy for all. Figures are medians over rounds
- * of the processor time a step took; the first turn warms up and is not counted.
+ * of the processor time a step took; the first turn warms up and is not counted. A
+ * ratio is to the best of PyTorch's in the same precision.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +79,7 @@ static int after_step(void *user, const tn_progress *progress)
     return !next_turn(s);
 }
 
-static int serve(const net *net, size_t threads)
+static int serve(const net *net, size_t threads, tn_precision precision)
 {
     tn_error err = {0};
     tn_model *model = NULL, *trained = NULL;
@@ -93,6 +95,7 @@ static int serve(const net *net, size_t threads)
     }
     options.batch = BATCH;
     options.threads = threads;
+    options.precision = precision;
     options.epochs = 1000000;
     options.learning_rate = 0.01;
     options.schedule = TN_SCHEDULE_CONSTANT;
@@ -110,9 +113,12 @@ static int serve(const net *net, size_t threads)
 /* --- contenders
  * -------------------------------------------------------------------------- */
 
+#define ARGV_MAX 7 /* with the NULL at the end */
+
 typedef struct contender {
     const char *label;
-    const char *argv[6];
+    bool torch, bf16;
+    const char *argv[ARGV_MAX];
     pid_t pid;
     FILE *to, *from; /* NULL: it is gone */
     double cpu[ROUNDS_MAX], wall[ROUNDS_MAX];
@@ -130,8 +136,8 @@ static int start(contender *c)
     if (c->pid < 0)
         return 0;
     if (c->pid == 0) {
-        char *argv[6] = {NULL};
-        for (int i = 0; i < 5 && c->argv[i]; i++)
+        char *argv[ARGV_MAX] = {NULL};
+        for (int i = 0; i < ARGV_MAX - 1 && c->argv[i]; i++)
             argv[i] = strdup(c->argv[i]);
         dup2(in[0], 0);
         dup2(out[1], 1);
@@ -194,11 +200,12 @@ static double per_core(contender *c)
 
 static void print_rows(const net *net, contender *c, int count)
 {
-    double torch = 0;
-    for (int i = 2; i < count; i++)
-        if (per_core(&c[i]) > torch)
-            torch = per_core(&c[i]);
+    double best[2] = {0}; /* of PyTorch, in f32 and bf16 */
+    for (int i = 0; i < count; i++)
+        if (c[i].torch && per_core(&c[i]) > best[c[i].bf16])
+            best[c[i].bf16] = per_core(&c[i]);
     for (int i = 0; i < count; i++) {
+        double torch = best[c[i].bf16];
         double wall = median(c[i].wall, c[i].rounds);
         if (!c[i].rounds) {
             printf("%-9s %-22s %10s\n", net->name, c[i].label, "-");
@@ -216,14 +223,26 @@ static void print_rows(const net *net, contender *c, int count)
 static void compare(const net *net, const char *self, int rounds)
 {
     contender c[] = {
-        {.label = "tenon, 1 worker", .argv = {self, "--serve", net->name, "1"}},
-        {.label = "tenon, 2 workers", .argv = {self, "--serve", net->name, "2"}},
+        {.label = "tenon, 1 worker", .argv = {self, "--serve", net->name, "1", "f32"}},
+        {.label = "tenon, 2 workers", .argv = {self, "--serve", net->name, "2", "f32"}},
         {.label = "torch, contiguous",
+         .torch = true,
          .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
                   "contiguous"}},
         {.label = "torch, channels last",
+         .torch = true,
          .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
                   "channels_last"}},
+        {.label = "tenon, bf16, 1 worker",
+         .bf16 = true,
+         .argv = {self, "--serve", net->name, "1", "bf16"}},
+        {.label = "tenon, bf16, 2 workers",
+         .bf16 = true,
+         .argv = {self, "--serve", net->name, "2", "bf16"}},
+        {.label = "torch, bf16 autocast",
+         .torch = true,
+         .bf16 = true,
+         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name, "bf16"}},
     };
     int count = (int)(sizeof c / sizeof c[0]);
     for (int i = 0; i < count; i++)
@@ -249,8 +268,11 @@ static const net *find(const char *name)
 int main(int argc, char **argv)
 {
     int rounds = 5, first = 1;
-    if (argc == 4 && strcmp(argv[1], "--serve") == 0)
-        return find(argv[2]) ? serve(find(argv[2]), (size_t)atoi(argv[3])) : 2;
+    if (argc == 5 && strcmp(argv[1], "--serve") == 0)
+        return find(argv[2]) ? serve(find(argv[2]), (size_t)atoi(argv[3]),
+                                     strcmp(argv[4], "bf16") ? TN_PRECISION_F32
+                                                             : TN_PRECISION_BF16)
+                             : 2;
     if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
         rounds = atoi(argv[2]);
         first = 3;

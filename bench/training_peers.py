@@ -1,6 +1,8 @@
 """The other side of bench_training: PyTorch does training steps when told to.
 
-    training_peers.py NET contiguous|channels_last
+    training_peers.py NET contiguous|channels_last|bf16
+
+bf16 is autocast with channels_last.
 
 Reads "STEPS" lines, does so many steps on 128 random images on one thread, and answers
 "processor-seconds wall-seconds peak-MB", the first two per step.
@@ -85,8 +87,9 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(1)
     make, shape = NETS[sys.argv[1]]
-    layout = getattr(torch, sys.argv[2] + "_format") if sys.argv[2] == "contiguous" \
+    layout = torch.contiguous_format if sys.argv[2] == "contiguous" \
         else torch.channels_last
+    autocast = sys.argv[2] == "bf16"
     net = make().to(memory_format=layout).train()
     x = torch.randn(BATCH, *shape).contiguous(memory_format=layout)
     y = torch.randint(10, (BATCH,))
@@ -97,7 +100,9 @@ def main():
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(steps):
             sgd.zero_grad(set_to_none=True)
-            F.cross_entropy(net(x), y).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                z = net(x)
+            F.cross_entropy(z.float(), y).backward()
             sgd.step()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print((time.process_time() - cpu) / steps, (time.perf_counter() - wall) / steps,

@@ -91,7 +91,7 @@ const struct cli_command cli_eval = {
     .operands_min = 1,
     .operands_max = 64,
     .required = {"data"},
-    .groups = {&cli_group_data, &cli_group_models, &cli_group_common},
+    .groups = {&cli_group_data, &cli_group_models, &cli_group_speed, &cli_group_common},
     .size = sizeof(struct cli_args),
     .run = run,
 };

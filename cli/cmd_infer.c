@@ -71,7 +71,8 @@ static tn_status infer(struct cli_array *out, const tn_model *model,
     }
     out->count = n * each;
     out->values = cli_alloc(out->count, sizeof *out->values);
-    return tn_infer(out->values, model, in->values, n, args->threads, err);
+    tn_eval_options options = {.threads = args->threads, .precision = args->precision};
+    return tn_infer(out->values, model, in->values, n, &options, err);
 }
 
 static int show(const struct cli_array *out, const struct cli_args *args)
@@ -122,7 +123,8 @@ const struct cli_command cli_infer = {
     .operands_min = 2,
     .operands_max = 2,
     .required = {"output"},
-    .groups = {&cli_group_output, &cli_group_models, &cli_group_common},
+    .groups = {&cli_group_output, &cli_group_models, &cli_group_speed,
+               &cli_group_common},
     .size = sizeof(struct cli_args),
     .run = run,
 };

@@ -291,6 +291,7 @@ static const struct cli_option train_options[] = {
      .min = 64,
      .max = MANY},
     CLI_WEIGHT_DECAY_OPTION(FIELD(train.weight_decay)),
+    CLI_PRECISION_OPTION(FIELD(train.precision)),
     CLI_AUGMENT_OPTIONS(FIELD(train.augment_pad), FIELD(train.augment_flip)),
     {.name = "seed",
      .kind = CLI_U64,

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tenon/dtype.h"
+
 enum cli_kind {
     CLI_FLAG,    /* bool, becomes true */
     CLI_CLEAR,   /* bool, becomes false */
@@ -90,6 +92,7 @@ struct cli_args {
     const char *arch, *graph;
     const char *data, *eval_data;
     bool mpi;
+    tn_precision precision;
 };
 
 /* --eval-data of the commands that show accuracies before and after. */
@@ -109,11 +112,22 @@ struct cli_args {
                 "is that of one"                                                       \
     }
 
+/* --precision; the offset of a tn_precision. */
+extern const struct cli_choice cli_precisions[];
+#define CLI_PRECISION_OPTION(at)                                                       \
+    {                                                                                  \
+        .name = "precision", .kind = CLI_CHOICE, .recorded = true, .offset = (at),     \
+        .choices = cli_precisions,                                                     \
+        .help = "convolutions and products in bf16 or f32; 'auto' is bf16 where the "  \
+                "CPU has it. Parameters and sums are f32 always"                       \
+    }
+
 /* Option groups that several commands have. */
 extern const struct cli_group cli_group_common; /* --json -q -v --threads -h */
 extern const struct cli_group cli_group_output; /* -o -f */
 extern const struct cli_group cli_group_models; /* --arch --graph */
 extern const struct cli_group cli_group_data;   /* --data, of evaluation */
+extern const struct cli_group cli_group_speed;  /* --precision, of evaluation */
 
 /* Every command, in the order of the list that `tenon` prints; ends at NULL. */
 extern const struct cli_command *const cli_commands[];

@@ -82,6 +82,15 @@ static const struct cli_option data_options[] = {
 };
 const struct cli_group cli_group_data = CLI_GROUP("Data", data_options);
 
+const struct cli_choice cli_precisions[] = {{"f32", TN_PRECISION_F32},
+                                            {"bf16", TN_PRECISION_BF16},
+                                            {"auto", TN_PRECISION_AUTO},
+                                            {NULL, 0}};
+static const struct cli_option speed_options[] = {
+    CLI_PRECISION_OPTION(FIELD(precision)),
+};
+const struct cli_group cli_group_speed = CLI_GROUP("Speed", speed_options);
+
 extern const struct cli_command cli_inspect, cli_eval, cli_fuse, cli_prune,
     cli_assemble, cli_slim, cli_train, cli_finetune, cli_distill, cli_transfer,
     cli_compare, cli_check, cli_infer, cli_convert, cli_run;

@@ -99,6 +99,8 @@ static int show_json(const struct training *t)
     cJSON_AddNumberToObject(train, "holdout_accuracy", report->holdout_accuracy);
     cJSON_AddNumberToObject(train, "images_per_second", report->images_per_second);
     cJSON_AddNumberToObject(train, "seconds", report->seconds);
+    cJSON_AddStringToObject(train, "precision",
+                            report->precision == TN_BF16 ? "bf16" : "f32");
     cJSON_AddItemToObject(json, "train", train);
     cJSON_AddStringToObject(json, "data", tn_dataset_spec(t->data));
     if (t->eval_data)
@@ -116,8 +118,9 @@ static int show(const struct training *t)
     if (t->args->base.json)
         return show_json(t);
     cli_score_print(t->scores, t->rows);
-    printf("\n%zu epoch%s, %s images/s; the last: loss %.4f", report->epochs,
+    printf("\n%zu epoch%s in %s, %s images/s; the last: loss %.4f", report->epochs,
            report->epochs == 1 ? "" : "s",
+           report->precision == TN_BF16 ? "bf16" : "f32",
            cli_text_count(text, (uint64_t)report->images_per_second), report->loss);
     printf(", accuracy %s on the training images\n",
            cli_text_percent(text, report->accuracy));

@@ -130,6 +130,7 @@ static const struct cli_option options[] = {
      .value = "X",
      .help = "of the running statistics of batch norm",
      .max = 1},
+    CLI_PRECISION_OPTION(FIELD(precision)),
     CLI_AUGMENT_OPTIONS(FIELD(augment_pad), FIELD(augment_flip)),
     {.name = "holdout",
      .kind = CLI_DOUBLE,

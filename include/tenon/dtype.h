@@ -1,4 +1,5 @@
-/* dtype.h - element types. The numbers are those of ONNX's TensorProto.DataType. */
+/* dtype.h - element types (the numbers are those of ONNX's TensorProto.DataType), and
+ * in which of them networks are computed. */
 #ifndef TENON_DTYPE_H
 #define TENON_DTYPE_H
 
@@ -18,5 +19,13 @@ typedef enum tn_dtype {
     TN_U64 = 13,
     TN_BF16 = 16
 } tn_dtype;
+
+/* In what convolutions and products are computed, and activations kept between them.
+ * Parameters, statistics, losses and sums over images stay in f32 or f64 always. */
+typedef enum tn_precision {
+    TN_PRECISION_F32,
+    TN_PRECISION_BF16, /* TN_ERROR_UNSUPPORTED where the CPU has no bf16 */
+    TN_PRECISION_AUTO  /* bf16 where the CPU has it, else f32 */
+} tn_precision;
 
 #endif

@@ -9,6 +9,7 @@
 #define TENON_EVAL_H
 
 #include "tenon/data.h"
+#include "tenon/dtype.h"
 #include "tenon/model.h"
 
 #ifdef __cplusplus
@@ -16,7 +17,8 @@ extern "C" {
 #endif
 
 typedef struct tn_eval_options {
-    size_t threads; /* 0: one for each processor */
+    size_t threads;         /* 0: one for each processor */
+    tn_precision precision; /* TN_PRECISION_F32 unless said: figures are compared */
 } tn_eval_options;
 #define TN_EVAL_OPTIONS_INIT                                                           \
     {                                                                                  \
@@ -41,10 +43,11 @@ TN_API TN_MUST_USE tn_status tn_eval(tn_eval_report *out, tn_eval_report *ensemb
                                      const tn_eval_options *options,
                                      const tn_observer *observer, tn_error *err);
 
-/* outputs [n, K] = model(inputs [n, ...]); K by tn_model_info_get(). */
+/* outputs [n, K] = model(inputs [n, ...]); K by tn_model_info_get(). options NULL:
+ * defaults. */
 TN_API TN_MUST_USE tn_status tn_infer(float *outputs, const tn_model *model,
-                                      const float *inputs, size_t n, size_t threads,
-                                      tn_error *err);
+                                      const float *inputs, size_t n,
+                                      const tn_eval_options *options, tn_error *err);
 
 /* Median seconds of a forward pass of `batch` images on one thread, over `runs` runs
  * after one to warm up. */

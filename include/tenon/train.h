@@ -10,6 +10,7 @@
 #define TENON_TRAIN_H
 
 #include "tenon/data.h"
+#include "tenon/dtype.h"
 #include "tenon/model.h"
 
 #ifdef __cplusplus
@@ -46,14 +47,16 @@ typedef struct tn_train_options {
     double norm_momentum;                   /* of batch norm's running statistics */
     size_t augment_pad;                     /* zero padding before a random crop */
     bool augment_flip;
-    double holdout;    /* share of the data set kept apart: the model returned is that
-                          of the epoch best on it; 0: the last epoch's */
-    const char *only;  /* parameters to train: beginnings of names, separated by commas;
-                          NULL: all. Running statistics move all the same */
-    uint64_t seed;     /* order, augmentation, holdout */
-    size_t threads;    /* 0: one for each processor */
-    const char *state; /* a file that keeps where training stands, so that it can be
-                          stopped at any moment and gone on with; NULL: none */
+    double holdout;   /* share of the data set kept apart: the model returned is that
+                         of the epoch best on it; 0: the last epoch's */
+    const char *only; /* parameters to train: beginnings of names, separated by commas;
+                         NULL: all. Running statistics move all the same */
+    uint64_t seed;    /* order, augmentation, holdout */
+    size_t threads;   /* 0: one for each processor */
+    tn_precision precision; /* of forward and backward; the images held out are judged
+                               in f32 */
+    const char *state;    /* a file that keeps where training stands, so that it can be
+                             stopped at any moment and gone on with; NULL: none */
     double state_minutes; /* it is written after each epoch, when the observer cancels,
                              and at least that often */
     bool resume;          /* go on from `state` where that file is there; the result is
@@ -64,7 +67,8 @@ typedef struct tn_train_options {
         .epochs = 10, .batch = 128, .shard = 64, .learning_rate = 0.1,                 \
         .momentum = 0.9, .second_momentum = 0.999, .nesterov = true,                   \
         .weight_decay = 5e-4, .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1,      \
-        .warmup_epochs = 1, .norm_momentum = 0.1, .seed = 1, .state_minutes = 5        \
+        .warmup_epochs = 1, .norm_momentum = 0.1, .seed = 1,                           \
+        .precision = TN_PRECISION_AUTO, .state_minutes = 5                             \
     }
 
 typedef struct tn_train_report {
@@ -72,6 +76,7 @@ typedef struct tn_train_report {
     double loss, accuracy;     /* of the last epoch on the training images seen */
     double holdout_accuracy;   /* of the model returned; NaN without holdout */
     double images_per_second, seconds;
+    tn_dtype precision; /* TN_F32 or TN_BF16: what was computed in */
 } tn_train_report;
 
 /* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v,

@@ -55,7 +55,7 @@ static tn_status take_outputs(backward *b, tn__step *step, size_t at, tn_error *
         step->dout[k] = v == TN__NONE ? TN__NONE : plan->gradient[v];
         if (step->dout[k] != TN__NONE) {
             use(b, step->dout[k], at);
-        } else if (v != TN__NONE && plan->layout[v]->dtype == TN_F32) {
+        } else if (v != TN__NONE && tn__layout_differs(plan->layout[v])) {
             step->zeroed[k] = true;
             status = new_slot(b, &step->dout[k], plan->layout[v]->bytes, at, err);
         }
@@ -99,7 +99,11 @@ static tn_status accumulate(backward *b, tn__step *step, size_t k, size_t at,
         plan->gradient[v] = fresh;
         return TN_OK;
     }
-    tn__sum sum = {.a = old, .b = fresh, .count = bytes / sizeof(float)};
+    tn_dtype type = plan->layout[v]->dtype;
+    tn__sum sum = {.a = old,
+                   .b = fresh,
+                   .count = bytes / tn__dtype_size(type),
+                   .bf16 = type == TN_BF16};
     use(b, old, at);
     tn_status status = TN_OK;
     if (b->holders[old] == 1)

@@ -173,7 +173,10 @@ static size_t choose_shard(const tn_model *model, const tn__engine_options *opti
 static tn_status take_options(tn__engine *engine, const tn_model *model,
                               const tn__engine_options *options, tn_error *err)
 {
-    tn_status status = TN_OK;
+    tn_dtype type = TN_F32;
+    tn_status status = tn__precision_resolve(&type, options->precision, err);
+    if (status)
+        return status;
     if (model->input_count != 1 || model->output_count < 1)
         return tn__fail(err, TN_ERROR_UNSUPPORTED,
                         "the model has %zu inputs and %zu outputs, expected one input",
@@ -182,6 +185,7 @@ static tn_status take_options(tn__engine *engine, const tn_model *model,
     engine->output = model->outputs[0];
     engine->training = options->training;
     engine->reference = options->reference;
+    engine->bf16 = type == TN_BF16 && !options->reference;
     engine->shard = choose_shard(model, options);
     engine->keep_count = options->keep_count;
     engine->keep = tn__alloc(options->keep_count, sizeof *engine->keep);
@@ -280,6 +284,7 @@ tn_status tn__engine_plan(tn__plan **out, tn__engine *engine, bool training,
                           .training = training,
                           .reference = engine->reference,
                           .fuse = !engine->reference,
+                          .bf16 = engine->bf16,
                           .imports = &engine->input,
                           .import_count = 1,
                           .exports = values,

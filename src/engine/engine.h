@@ -23,14 +23,20 @@ typedef struct tn__engine_options {
     int64_t shard;        /* images per shard; 0: 64 */
     bool training;        /* backward can be called; batch norm uses batch statistics */
     bool reference;       /* plain C kernels only: the oracle */
-    const size_t *keep;   /* values (activations) that visitors will read: they are
-                             computed as the graph says, not folded or fused away */
+    tn_precision precision; /* of the fast kernels; sweeps are in f32 always */
+    const size_t *keep;     /* values (activations) that visitors will read: they are
+                               computed as the graph says, not folded or fused away */
     size_t keep_count;
 } tn__engine_options;
 #define TN__ENGINE_OPTIONS_INIT                                                        \
     {                                                                                  \
         0                                                                              \
     }
+
+/* The element type that `wanted` means on this CPU, TN_F32 or TN_BF16.
+ * TN_ERROR_UNSUPPORTED where it has no bf16 and that is wanted. */
+tn_status tn__precision_resolve(tn_dtype *out, tn_precision wanted,
+                                tn_error *err) TN_MUST_USE;
 
 /* Compiles `model` (one image input of any rank with the batch first, one output [N, K]
  * or [N, ...]). Keeps f32 copies of the parameters; the model itself is not needed

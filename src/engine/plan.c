@@ -35,6 +35,7 @@ void tn__plan_free(tn__plan *plan)
         step_release(&plan->steps[s]);
     tn__free(plan->steps);
     tn__free(plan->layout);
+    tn__free(plan->bf16);
     tn__free(plan->slot);
     tn__free(plan->gradient);
     tn__free(plan->imports);
@@ -48,12 +49,13 @@ static tn_status allocate(tn__plan *plan, tn_error *err)
 {
     size_t values = plan->spec.source->model->value_count;
     plan->layout = tn__alloc(values, sizeof(const tn__layout *));
+    plan->bf16 = tn__alloc(values, sizeof *plan->bf16);
     plan->slot = tn__alloc(values, sizeof *plan->slot);
     plan->gradient = tn__alloc(values, sizeof *plan->gradient);
     plan->imports = tn__alloc(plan->import_count, sizeof *plan->imports);
     plan->exports = tn__alloc(plan->export_count, sizeof *plan->exports);
-    if (!plan->layout || !plan->slot || !plan->gradient || !plan->imports ||
-        !plan->exports)
+    if (!plan->layout || !plan->bf16 || !plan->slot || !plan->gradient ||
+        !plan->imports || !plan->exports)
         return tn__fail_memory(err, values * sizeof *plan->slot);
     for (size_t v = 0; v < values; v++)
         plan->slot[v] = plan->gradient[v] = TN__NONE;
@@ -183,7 +185,9 @@ static tn_status make_kernel(kernel_maker *m, size_t s, tn_error *err)
         .wanted = step->wanted,
         .training = plan->spec.training,
         .fused = step->fused,
-        .sum = step->addend == TN__NONE ? NULL : plan->layout[step->addend]};
+        .sum = step->addend == TN__NONE ? NULL : plan->layout[step->addend],
+        .bf16 = plan->spec.bf16,
+        .bf16_out = step->out[0] != TN__NONE && plan->bf16[step->out[0]]};
     bool takes = op->kernel && !plan->spec.reference &&
                  (step->fused & ~op->kernel->fuses) == 0 &&
                  (step->addend == TN__NONE || addend_is_free(plan, s));
@@ -204,7 +208,7 @@ static void note_outputs(kernel_maker *m, const tn__step *step)
         if (v == TN__NONE)
             continue;
         m->plan->layout[v] = step->kernel->out[k];
-        m->differs[v] = any && step->kernel->out[k]->dtype == TN_F32;
+        m->differs[v] = any && tn__layout_differs(step->kernel->out[k]);
     }
 }
 
@@ -321,8 +325,10 @@ tn_status tn__plan_create(tn__plan **out, const tn__plan_spec *spec, tn_error *e
     plan->export_count = spec->export_count;
     if ((status = tn__dnnl_create(&plan->dnnl, err)) != TN_OK ||
         (status = allocate(plan, err)) != TN_OK ||
-        (status = make_ports(plan, spec, err)) != TN_OK ||
-        (status = tn__plan_group(plan, err)) != TN_OK ||
+        (status = make_ports(plan, spec, err)) != TN_OK)
+        goto done;
+    tn__plan_precision(plan);
+    if ((status = tn__plan_group(plan, err)) != TN_OK ||
         (status = make_kernels(plan, err)) != TN_OK ||
         (status = make_slots(plan, err)) != TN_OK ||
         (status = tn__plan_backward(plan, err)) != TN_OK ||

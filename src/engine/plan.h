@@ -1,10 +1,11 @@
 /* plan.h - a range of nodes compiled for one worker: steps, layouts, memory.
  *
- * plan.c drives the compilation: fuse_steps.c groups nodes into steps, plan.c gives
- * each step a kernel, backward_plan.c decides where gradients go, memory.c lays
- * everything out in one arena, plan_bind.c tells the kernels. run.c executes. Time, for
- * the arena, is the number of the step in the forward pass, then of the steps in
- * reverse in the backward pass.
+ * plan.c drives the compilation: precision.c chooses the element types of values,
+ * fuse_steps.c groups nodes into steps, plan.c gives each step a kernel,
+ * backward_plan.c decides where gradients go, memory.c lays everything out in one
+ * arena, plan_bind.c tells the kernels. run.c executes. Time, for the arena, is the
+ * number of the step in the forward pass, then of the steps in reverse in the backward
+ * pass.
  */
 #ifndef TN_ENGINE_PLAN_H
 #define TN_ENGINE_PLAN_H
@@ -34,6 +35,7 @@ typedef struct tn__plan_spec {
     bool training;      /* a backward pass from export 0 to all trained parameters */
     bool reference;     /* plain C kernels only */
     bool fuse;
+    bool bf16;                       /* compute in bf16 where kernels can */
     const size_t *imports, *exports; /* values given and wanted, as plain arrays */
     size_t import_count, export_count;
 } tn__plan_spec;
@@ -41,7 +43,8 @@ typedef struct tn__plan_spec {
 /* After a kernel's backward(): to[i] = a[i] + b[i]; b NULL: to = 0, and before it. */
 typedef struct tn__sum {
     size_t to, a, b; /* slots */
-    size_t count;    /* floats */
+    size_t count;    /* numbers */
+    bool bf16;       /* else f32 */
 } tn__sum;
 
 #define TN__STEP_NODES 4 /* Conv, BatchNormalization, Add, Relu */
@@ -85,6 +88,7 @@ typedef struct tn__plan {
     tn__step *steps;
     size_t step_count;
     const tn__layout **layout; /* [values] NULL: none here */
+    bool *bf16;                /* [values] wanted in bf16 */
     size_t *slot;              /* [values] */
     size_t *gradient;          /* [values] slot of its gradient at the time, or NONE */
     tn__port *imports, *exports, seed; /* seed: the gradient of export 0 */
@@ -99,6 +103,7 @@ tn_status tn__plan_create(tn__plan **out, const tn__plan_spec *spec,
 void tn__plan_free(tn__plan *plan); /* takes NULL */
 
 /* The passes of the compilation; each in its file. */
+void tn__plan_precision(tn__plan *plan);
 tn_status tn__plan_group(tn__plan *plan, tn_error *err) TN_MUST_USE;
 /* Undoes the last fusion of step s; what was fused becomes a step after it. */
 tn_status tn__plan_split(tn__plan *plan, size_t s, tn_error *err) TN_MUST_USE;

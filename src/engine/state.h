@@ -16,7 +16,7 @@ typedef struct tn__norm_sums {
 struct tn__engine {
     tn__source source;
     tn__workers *workers;
-    bool owns_workers, training, reference;
+    bool owns_workers, training, reference, bf16;
     size_t shard, worker_count;
     size_t *keep, keep_count;
     size_t input, output;                /* values */

@@ -40,8 +40,7 @@ tn_status tn_compare(tn_compare_report *out, const tn_model *a, const tn_model *
 {
     const tn_model *models[] = {a, b};
     tn__runners runners = {0};
-    tn_status status =
-        tn__runners_create(&runners, models, 2, 0, options ? options->threads : 0, err);
+    tn_status status = tn__runners_create(&runners, models, 2, 0, options, err);
     if (status)
         return status;
     comparison c = {.outputs = tn__engine_output_count(runners.engines[0])};

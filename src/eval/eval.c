@@ -92,8 +92,7 @@ tn_status tn_eval(tn_eval_report *out, tn_eval_report *ensemble,
     evaluation e = {.models = models, .count = count};
     if (count == 0)
         return tn__fail(err, TN_ERROR_ARGUMENT, "no model to evaluate");
-    tn_status status = tn__runners_create(&runners, models, count, 0,
-                                          options ? options->threads : 0, err);
+    tn_status status = tn__runners_create(&runners, models, count, 0, options, err);
     if (status)
         return status;
     if ((status = check_models(&runners, models, data, err)) != TN_OK)

@@ -5,12 +5,12 @@
 #include "tenon/eval.h"
 
 tn_status tn_infer(float *outputs, const tn_model *model, const float *inputs, size_t n,
-                   size_t threads, tn_error *err)
+                   const tn_eval_options *options, tn_error *err)
 {
     tn__runners runner = {0};
     float *made = NULL;
     size_t count = 0;
-    tn_status status = tn__runners_create(&runner, &model, 1, 0, threads, err);
+    tn_status status = tn__runners_create(&runner, &model, 1, 0, options, err);
     if (status)
         return status;
     /* the caller's memory is written only once all is well */

@@ -37,7 +37,9 @@ tn_status tn_latency(double *seconds, const tn_model *model, size_t batch, size_
             "batch = %zu and runs = %zu, expected a batch from 1 to %d and at "
             "least one run",
             batch, runs, LATENCY_BATCH_MAX);
-    tn_status status = tn__runners_create(&runner, &model, 1, (int64_t)batch, 1, err);
+    const tn_eval_options alone = {.threads = 1};
+    tn_status status =
+        tn__runners_create(&runner, &model, 1, (int64_t)batch, &alone, err);
     if (status)
         return status;
     tn__engine *engine = runner.engines[0];

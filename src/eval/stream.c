@@ -7,17 +7,21 @@
 enum { STRETCH_SHARDS_MIN = 4, STRETCH_SHARDS_MAX = 64 };
 
 tn_status tn__runners_create(tn__runners *out, const tn_model *const *models,
-                             size_t count, int64_t shard, size_t threads, tn_error *err)
+                             size_t count, int64_t shard,
+                             const tn_eval_options *options, tn_error *err)
 {
+    static const tn_eval_options usual = TN_EVAL_OPTIONS_INIT;
+    const tn_eval_options *o = options ? options : &usual;
     tn__runners r = {.engines = tn__alloc(count, sizeof *r.engines)};
     tn_status status = TN_OK;
     if (!r.engines)
         return tn__fail_memory(err, count * sizeof *r.engines);
-    if ((status = tn__workers_create(&r.workers, threads, err)) != TN_OK)
+    if ((status = tn__workers_create(&r.workers, o->threads, err)) != TN_OK)
         goto done;
-    tn__engine_options options = {.workers = r.workers, .shard = shard};
+    tn__engine_options engine = {
+        .workers = r.workers, .shard = shard, .precision = o->precision};
     while (r.count < count && !status) {
-        status = tn__engine_create(&r.engines[r.count], models[r.count], &options, err);
+        status = tn__engine_create(&r.engines[r.count], models[r.count], &engine, err);
         if (!status)
             r.count++;
     }

@@ -7,7 +7,7 @@
 #define TN_EVAL_STREAM_H
 
 #include "engine/engine.h"
-#include "tenon/data.h"
+#include "tenon/eval.h"
 
 /* Inference engines of some models on the same workers. */
 typedef struct tn__runners {
@@ -16,10 +16,10 @@ typedef struct tn__runners {
     size_t count;
 } tn__runners;
 
-/* shard 0: the engine's own. threads 0: one for each processor. */
+/* shard 0: the engine's own. options NULL: defaults. */
 tn_status tn__runners_create(tn__runners *out, const tn_model *const *models,
-                             size_t count, int64_t shard, size_t threads,
-                             tn_error *err) TN_MUST_USE;
+                             size_t count, int64_t shard,
+                             const tn_eval_options *options, tn_error *err) TN_MUST_USE;
 void tn__runners_release(tn__runners *runners);
 
 /* What a visitor sees. */

@@ -24,6 +24,13 @@ typedef struct tn__kernel tn__kernel;
           in: input 2 is there whatever the node says, and both are                    \
           valid during refresh() only */
 
+/* What a kernel does about bf16 values. A plan in f32 has none. */
+typedef enum tn__bf16 {
+    TN__BF16_NEVER,   /* takes and makes f32 only */
+    TN__BF16_FOLLOWS, /* makes what it takes: input 0 and output 0 have one type */
+    TN__BF16_TAKES    /* takes either; makes what request->bf16_out says, or f32 */
+} tn__bf16;
+
 typedef struct tn__kernel_request {
     const tn__site *site;        /* of the first node; valid during create() only */
     const tn__shapes *shapes;    /* it was filled from; outlives the kernel */
@@ -34,6 +41,8 @@ typedef struct tn__kernel_request {
     bool training;         /* batch norm uses batch statistics, backward is called */
     unsigned fused;        /* TN__FUSE_* */
     const tn__layout *sum; /* with TN__FUSE_SUM: of the addend, so of the output */
+    bool bf16;             /* compute in bf16 */
+    bool bf16_out;         /* output 0 is wanted in bf16, else it must be f32 */
 } tn__kernel_request;
 
 /* Where everything lies: fixed addresses for the kernel's whole life. */
@@ -70,6 +79,7 @@ struct tn__kernel {
 typedef struct tn__kernel_class {
     const char *name; /* "conv:onednn" */
     unsigned fuses;   /* TN__FUSE_* it may be asked for */
+    tn__bf16 bf16;
     /* Makes a kernel; *out is NULL where it has none for such a node (no error). */
     tn_status (*create)(tn__kernel **out, const tn__kernel_request *request,
                         tn_error *err);

@@ -91,6 +91,15 @@ static void *take(tn__dnnl *d, owned_kind kind, void *thing)
     return thing;
 }
 
+/* On AVX512 without bf16 instructions oneDNN emulates them, at a quarter of the speed
+ * of f32. */
+bool tn__dnnl_has_bf16(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    unsigned wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+    return (isa & wanted) == wanted;
+}
+
 tn_status tn__dnnl_create(tn__dnnl **out, tn_error *err)
 {
     tn__dnnl *d = tn__alloc(1, sizeof *d);
@@ -194,16 +203,24 @@ static tn__md md_copy(tn__dnnl *d, tn__md md)
                : NULL;
 }
 
-static tn__md md_strided(tn__dnnl *d, const tn__shape *shape, const int64_t *strides)
+static dnnl_data_type_t type_of(tn__md md)
+{
+    dnnl_data_type_t type = dnnl_data_type_undef;
+    (void)dnnl_memory_desc_query(md, dnnl_query_data_type, &type);
+    return type;
+}
+
+static tn__md md_strided(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
+                         const int64_t *strides)
 {
     full_dims full;
     dnnl_memory_desc_t md = NULL;
     full_dims_fill(&full, shape, strides);
     dnnl_status_t status =
         strides ? dnnl_memory_desc_create_with_strides(&md, shape->rank, full.dims,
-                                                       dnnl_f32, full.strides)
-                : dnnl_memory_desc_create_with_tag(&md, shape->rank, full.dims,
-                                                   dnnl_f32, dnnl_format_tag_any);
+                                                       type, full.strides)
+                : dnnl_memory_desc_create_with_tag(&md, shape->rank, full.dims, type,
+                                                   dnnl_format_tag_any);
     return succeeded(d, status, "a memory descriptor") ? take(d, OWNED_MD, md) : NULL;
 }
 #else
@@ -229,16 +246,22 @@ static tn__md md_copy(tn__dnnl *d, tn__md md)
     return copy;
 }
 
+static dnnl_data_type_t type_of(tn__md md)
+{
+    return md->data_type;
+}
+
 /* strides NULL: any layout */
-static tn__md md_strided(tn__dnnl *d, const tn__shape *shape, const int64_t *strides)
+static tn__md md_strided(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
+                         const int64_t *strides)
 {
     full_dims full;
     dnnl_memory_desc_t md;
     full_dims_fill(&full, shape, strides);
     dnnl_status_t status =
-        strides ? dnnl_memory_desc_init_by_strides(&md, shape->rank, full.dims,
-                                                   dnnl_f32, full.strides)
-                : dnnl_memory_desc_init_by_tag(&md, shape->rank, full.dims, dnnl_f32,
+        strides ? dnnl_memory_desc_init_by_strides(&md, shape->rank, full.dims, type,
+                                                   full.strides)
+                : dnnl_memory_desc_init_by_tag(&md, shape->rank, full.dims, type,
                                                dnnl_format_tag_any);
     return succeeded(d, status, "a memory descriptor") ? md_copy(d, &md) : NULL;
 }
@@ -282,14 +305,15 @@ const tn__layout *tn__layout_plain(tn__dnnl *d, tn_dtype dtype, const tn__shape 
         full = (tn__shape){.rank = 1, .dims = {1}};
     int64_t strides[TN__MAX_RANK];
     row_major(strides, &full);
-    layout->md = md_strided(d, &full, strides);
+    layout->md = md_strided(d, dnnl_f32, &full, strides);
     return layout->md ? layout : NULL;
 }
 
-const tn__layout *tn__layout_any(tn__dnnl *d, const tn__shape *shape)
+const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape)
 {
-    tn__layout *layout = layout_new(d, TN_F32, shape);
-    if (!layout || !(layout->md = md_strided(d, shape, NULL)))
+    tn__layout *layout = layout_new(d, dtype, shape);
+    dnnl_data_type_t type = dtype == TN_BF16 ? dnnl_bf16 : dnnl_f32;
+    if (!layout || !(layout->md = md_strided(d, type, shape, NULL)))
         return NULL;
     return layout;
 }
@@ -298,7 +322,7 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
                                      const int64_t *strides)
 {
     tn__layout *layout = layout_new(d, TN_F32, shape);
-    if (!layout || !(layout->md = md_strided(d, shape, strides)))
+    if (!layout || !(layout->md = md_strided(d, dnnl_f32, shape, strides)))
         return NULL;
     layout->bytes = md_size(layout->md);
     return layout;
@@ -324,10 +348,13 @@ const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
     tn__shape shape;
     if (!md || md_size(md) == 0 || !md_shape(&shape, md))
         return NULL;
-    tn__layout *layout = layout_new(d, TN_F32, &shape);
+    tn_dtype dtype = type_of(md) == dnnl_bf16 ? TN_BF16 : TN_F32;
+    tn__layout *layout = layout_new(d, dtype, &shape);
     if (!layout || !(layout->md = md_copy(d, md)))
         return NULL;
     layout->bytes = md_size(md);
+    if (dtype != TN_F32)
+        return layout;
     const tn__layout *plain = tn__layout_plain(d, TN_F32, &shape);
     layout->plain = plain && dnnl_memory_desc_equal(plain->md, md);
     return layout;

@@ -32,6 +32,8 @@ struct tn__layout {
 /* --- the worker's context ------------------------------------------------------------
  */
 
+/* The CPU multiplies bf16 matrices faster than f32 ones. */
+bool tn__dnnl_has_bf16(void);
 tn_status tn__dnnl_create(tn__dnnl **out, tn_error *err) TN_MUST_USE;
 void tn__dnnl_free(tn__dnnl *d); /* takes NULL */
 /* The first failure since creation or the last check. */
@@ -44,11 +46,17 @@ tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err) TN_MUST_USE;
 /* --- layouts --- */
 
 const tn__layout *tn__layout_plain(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
-/* f32, whatever the primitive likes best. */
-const tn__layout *tn__layout_any(tn__dnnl *d, const tn__shape *shape);
+/* f32 or bf16, whatever the primitive likes best. */
+const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
+/* f32 */
 const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
                                      const int64_t *strides);
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b);
+/* Real numbers that a gradient can belong to: f32, or bf16 that a kernel chose. */
+static inline bool tn__layout_differs(const tn__layout *layout)
+{
+    return layout->dtype == TN_F32 || (layout->dtype == TN_BF16 && layout->md);
+}
 
 /* --- primitive descriptors --- */
 

@@ -40,7 +40,7 @@ tn_status tn__dnnl_pool(tn__kernel **out, const tn__kernel_request *request,
     spec->kind = TN__POOL_FORWARD;
     spec->training = request->training;
     spec->src = x;
-    spec->dst = tn__layout_any(d, &request->site->out[0]);
+    spec->dst = tn__layout_any(d, x->dtype, &request->site->out[0]);
     if (!(o->forward = tn__pd_create(d, spec)))
         return tn__dnnl_check(d, err);
     o->x = x;

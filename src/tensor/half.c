@@ -1,4 +1,4 @@
-/* half.c - IEEE binary16 and bfloat16 to and from f32, round to nearest even. */
+/* half.c - IEEE binary16 to and from f32, round to nearest even. */
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -42,17 +42,4 @@ uint16_t tn__f32_to_f16(float f)
     magnitude -= 112u << 23;
     uint32_t odd = magnitude >> 13 & 1;
     return sign | (uint16_t)((magnitude + 0xfff + odd) >> 13);
-}
-
-float tn__bf16_to_f32(uint16_t h)
-{
-    return float_of((uint32_t)h << 16);
-}
-
-uint16_t tn__f32_to_bf16(float f)
-{
-    uint32_t u = bits_of(f);
-    if ((u & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(u >> 16 | 0x40); /* keep NaN a NaN */
-    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
 }

@@ -12,6 +12,8 @@
 #ifndef TN_TENSOR_TENSOR_H
 #define TN_TENSOR_TENSOR_H
 
+#include <string.h>
+
 #include "base/base.h"
 #include "base/file.h"
 #include "tenon/dtype.h"
@@ -83,7 +85,20 @@ tn_status tn__tensor_check_finite(const tn__tensor *tensor, const char *name,
 /* IEEE half and bfloat16, round to nearest even. */
 float tn__f16_to_f32(uint16_t h);
 uint16_t tn__f32_to_f16(float f);
-float tn__bf16_to_f32(uint16_t h);
-uint16_t tn__f32_to_bf16(float f);
+static inline float tn__bf16_to_f32(uint16_t h)
+{
+    uint32_t u = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+static inline uint16_t tn__f32_to_bf16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    uint32_t rounded = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+    bool nan = (u & 0x7fffffff) > 0x7f800000; /* stays one */
+    return (uint16_t)(nan ? u >> 16 | 0x40 : rounded);
+}
 
 #endif

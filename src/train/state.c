@@ -54,8 +54,8 @@ static void chain_model(char out[TN__SHA256_HEX], const tn_model *model)
 }
 
 void tn__state_identify(char out[TN__SHA256_HEX], const tn_train_options *o,
-                        const tn_dataset *data, const tn_model *start,
-                        const tn_teachers *teachers)
+                        tn_dtype computed, const tn_dataset *data,
+                        const tn_model *start, const tn_teachers *teachers)
 {
     out[0] = 0;
     chain_text(out, "%zu %zu %zu %a %d %a %a %a %d %a", o->epochs, o->batch, o->shard,
@@ -64,6 +64,7 @@ void tn__state_identify(char out[TN__SHA256_HEX], const tn_train_options *o,
     chain_text(out, "%d %a %a %a %a %zu %d %a %llu", (int)o->schedule, o->step_factor,
                o->warmup_epochs, o->label_smoothing, o->norm_momentum, o->augment_pad,
                o->augment_flip, o->holdout, (unsigned long long)o->seed);
+    chain_text(out, "%s", tn__dtype_name(computed));
     chain(out, o->step_epochs, sizeof o->step_epochs);
     if (o->only)
         chain(out, o->only, strlen(o->only));

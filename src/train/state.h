@@ -26,11 +26,11 @@ typedef struct tn__state_tensors {
     tn_model *best; /* the model of the best epoch so far */
 } tn__state_tensors;
 
-/* Identifies a training by all that its result depends on: options, data and, of each
- * model, the parameters. */
+/* Identifies a training by all that its result depends on: options, the type `computed`
+ * in, data and, of each model, the parameters. */
 void tn__state_identify(char out[TN__SHA256_HEX], const tn_train_options *options,
-                        const tn_dataset *data, const tn_model *start,
-                        const tn_teachers *teachers);
+                        tn_dtype computed, const tn_dataset *data,
+                        const tn_model *start, const tn_teachers *teachers);
 
 /* Replaces `path`, whole or not at all. */
 tn_status tn__state_save(const char *path, const tn__state *state,

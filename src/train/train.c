@@ -40,6 +40,7 @@ typedef struct trainer {
     size_t trained, held;
     tn__cross_entropy_job job;
     tn_model *result; /* owned: of the best epoch so far */
+    tn_dtype type;    /* computed in */
     tn__state now;    /* where it stands; the sums are over the images of the epoch */
     double begun;     /* the epoch, or this run of it */
     double saved;     /* the state, last */
@@ -95,8 +96,10 @@ static tn_status make_engines(trainer *t, tn_error *err)
     tn_status status = tn__workers_create(&t->workers, t->options->threads, err);
     if (status)
         return status;
-    tn__engine_options options = {
-        .workers = t->workers, .shard = (int64_t)t->options->shard, .training = true};
+    tn__engine_options options = {.workers = t->workers,
+                                  .shard = (int64_t)t->options->shard,
+                                  .training = true,
+                                  .precision = t->options->precision};
     status = tn__engine_create(&t->engine, t->start, &options, err);
     if (status)
         return status;
@@ -108,6 +111,7 @@ static tn_status make_engines(trainer *t, tn_error *err)
                                t->data, err);
     if (status)
         return status;
+    options.precision = TN_PRECISION_F32;
     return t->held ? tn__engine_create(&t->judge, t->start, &options, err) : TN_OK;
 }
 
@@ -140,7 +144,7 @@ static tn_status find_state(trainer *t, tn_error *err)
     t->saved = tn__seconds();
     if (!o->state)
         return TN_OK;
-    tn__state_identify(t->now.training, o, t->data, t->start, t->teachers);
+    tn__state_identify(t->now.training, o, t->type, t->data, t->start, t->teachers);
     if (!tn__file_exists(o->state))
         return TN_OK;
     if (!o->resume)
@@ -201,7 +205,8 @@ static tn_status set_up(trainer *t, tn_error *err)
                      .only = o->only};
     tn__augment augment = {o->augment_pad, o->augment_flip};
     tn_status status = tn__train_options_check(o, err);
-    if (status || (status = check_padding(t, err)) != TN_OK ||
+    if (status || (status = tn__precision_resolve(&t->type, o->precision, err)) ||
+        (status = check_padding(t, err)) != TN_OK ||
         (status = hold_out(t, err)) != TN_OK ||
         (status = make_engines(t, err)) != TN_OK)
         return status;
@@ -386,7 +391,8 @@ static void fill_report(tn_train_report *report, const trainer *t, double begun)
                                 .loss = t->now.last_loss,
                                 .accuracy = t->now.last_accuracy,
                                 .holdout_accuracy = t->now.holdout_accuracy,
-                                .seconds = tn__seconds() - begun};
+                                .seconds = tn__seconds() - begun,
+                                .precision = t->type};
     if (t->stepping > 0)
         report->images_per_second = (double)t->stepped / t->stepping;
 }

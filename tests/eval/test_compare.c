@@ -46,7 +46,7 @@ static void a_shifted_output_shows(void **state)
     double share = 0, largest = 0;
     assert_ok(tn_compare(&report, a, b, data, NULL, err));
     assert_ok(tn_dataset_read(x, NULL, data, NULL, 0, 100, err));
-    assert_ok(tn_infer(y, a, x, 100, 1, err));
+    assert_ok(tn_infer(y, a, x, 100, &(tn_eval_options){.threads = 1}, err));
     for (size_t i = 0; i < 300; i++) {
         largest = fmax(largest, fabs((double)y[i]));
         share += i % 3 == 1 && y[i] > y[i - 1] && y[i] > y[i + 1];

@@ -48,7 +48,8 @@ static tn__runners runners_of(size_t threads, int64_t shard)
 {
     const tn_model *models[] = {model};
     tn__runners runners = {0};
-    assert_ok(tn__runners_create(&runners, models, 1, shard, threads, err));
+    assert_ok(tn__runners_create(&runners, models, 1, shard,
+                                 &(tn_eval_options){.threads = threads}, err));
     return runners;
 }
 

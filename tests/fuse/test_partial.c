@@ -28,11 +28,13 @@ static double distance_from_mean(const tn_model *fused, const tn_model *const *m
     size_t pixels = (size_t)(info.input[1] * info.input[2] * info.input[3]);
     float *images = random_images(IMAGES, pixels, 9);
     for (size_t k = 0; k < count; k++) {
-        assert_ok(tn_infer(outputs, models[k], images, IMAGES, 1, err));
+        assert_ok(tn_infer(outputs, models[k], images, IMAGES,
+                           &(tn_eval_options){.threads = 1}, err));
         for (size_t i = 0; i < TN__COUNT(mean); i++)
             mean[i] += weights[k] * (double)outputs[i];
     }
-    assert_ok(tn_infer(outputs, fused, images, IMAGES, 1, err));
+    assert_ok(tn_infer(outputs, fused, images, IMAGES, &(tn_eval_options){.threads = 1},
+                       err));
     for (size_t i = 0; i < TN__COUNT(mean); i++) {
         largest = TN__MAX(largest, fabs(mean[i]));
         worst = TN__MAX(worst, fabs(mean[i] - (double)outputs[i]));

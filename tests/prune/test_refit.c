@@ -123,7 +123,7 @@ static double error_of(const tn_model *model, const char *spec, tn_prune_method 
 static float *outputs_of(const tn_model *model, const float *images, size_t n)
 {
     float *out = calloc(n * 10, sizeof *out);
-    assert_ok(tn_infer(out, model, images, n, 1, err));
+    assert_ok(tn_infer(out, model, images, n, &(tn_eval_options){.threads = 1}, err));
     return out;
 }
 

@@ -18,5 +18,5 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     return tn__dnnl_pool(out, request, &spec, err);
 }
 
-const tn__kernel_class tn__averagepool_dnnl = {.name = "averagepool:onednn",
-                                               .create = create};
+const tn__kernel_class tn__averagepool_dnnl = {
+    .name = "averagepool:onednn", .bf16 = TN__BF16_FOLLOWS, .create = create};

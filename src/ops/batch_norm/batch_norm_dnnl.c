@@ -135,5 +135,6 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 const tn__kernel_class tn__batchnorm_dnnl = {
     .name = "batchnorm:onednn",
     .fuses = TN__FUSE_RELU,
+    .bf16 = TN__BF16_FOLLOWS,
     .create = create,
 };

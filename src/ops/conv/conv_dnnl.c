@@ -4,6 +4,9 @@
  * are reordered where the choices differ, which for the blocked layouts of AVX2 and
  * AVX512 they do not. After ReLU fused in training, the gradient first passes the ReLU,
  * in place, by the sign of the output.
+ *
+ * In bf16 weights are rounded when they are taken over, sums are in f32, and so are the
+ * gradients of the parameters. What oneDNN has no bf16 primitive for is done in f32.
  */
 #include "ops/onednn.h"
 
@@ -12,6 +15,7 @@ enum { X, W, B };
 typedef struct conv_kernel {
     tn__program_kernel k;
     bool want_x, want_w, want_b, has_bias, relu, folded;
+    tn_dtype type;           /* computed in */
     const tn__layout *x, *y; /* as the neighbours have them */
     const tn__layout *w_plain, *b_plain;
     dnnl_primitive_desc_t forward, data, weights, relu_back;
@@ -123,9 +127,11 @@ static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
 /* False where some primitive is missing. */
 static bool describe_backward(conv_kernel *c, tn__dnnl *d, tn__pd_spec *spec)
 {
+    if (!c->y || !c->w_plain) /* no memory */
+        return false;
     spec->hint = c->forward;
     spec->fused = 0;
-    spec->dst = tn__layout_any(d, &c->y->shape);
+    spec->dst = tn__layout_any(d, c->type, &c->y->shape);
     if (c->relu && !(c->relu_back = tn__pd_relu_back(d, c->y)))
         return false;
     if (c->want_x) {
@@ -141,6 +147,7 @@ static bool describe_backward(conv_kernel *c, tn__dnnl *d, tn__pd_spec *spec)
     }
     if (c->want_w || c->want_b) {
         spec->kind = TN__CONV_BACKWARD_WEIGHTS;
+        spec->weights = tn__layout_any(d, TN_F32, &c->w_plain->shape);
         if (!(c->weights = tn__pd_create(d, spec)))
             return false;
         c->x_weights = tn__pd_layout(d, c->weights, dnnl_query_src_md);
@@ -150,24 +157,26 @@ static bool describe_backward(conv_kernel *c, tn__dnnl *d, tn__pd_spec *spec)
     return true;
 }
 
-static bool describe(conv_kernel *c, const tn__kernel_request *request)
+static bool describe(conv_kernel *c, const tn__kernel_request *request, tn_dtype type)
 {
     const tn__site *site = request->site;
     tn__dnnl *d = request->dnnl;
     const tn__shape *x = site->in[X], *w = site->in[W];
     tn__shape weights = weight_shape(w, tn__node_int(site->node, "group", 1));
     tn__shape bias = {.rank = 1, .dims = {w->dims[0]}};
+    tn_dtype out = request->bf16_out ? type : TN_F32;
     if (weights.rank > TN__MAX_RANK)
         return false;
+    c->type = type;
     c->w_plain = tn__layout_plain(d, TN_F32, &weights);
     c->b_plain = tn__layout_plain(d, TN_F32, &bias);
     tn__pd_spec spec = {.kind = TN__CONV_FORWARD,
                         .training = request->training,
-                        .src = tn__layout_any(d, x),
-                        .weights = tn__layout_any(d, &weights),
+                        .src = tn__layout_any(d, type, x),
+                        .weights = tn__layout_any(d, type, &weights),
                         .bias = c->has_bias ? c->b_plain : NULL,
                         .dst = request->sum ? request->sum
-                                            : tn__layout_any(d, &site->out[0]),
+                                            : tn__layout_any(d, out, &site->out[0]),
                         .fused = request->fused & (TN__FUSE_RELU | TN__FUSE_SUM)};
     if (!tn__dnnl_window(&spec, site, w->dims + 2) ||
         !(c->forward = tn__pd_create(d, &spec)))
@@ -202,8 +211,12 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     c->want_w = request->wanted[W];
     c->want_b = site->input_count > B && request->wanted[B];
     c->relu = (request->fused & TN__FUSE_RELU) != 0;
-    if (!describe(c, request))
-        return tn__dnnl_check(request->dnnl, err);
+    const conv_kernel blank = *c;
+    if (!request->bf16 || !describe(c, request, TN_BF16)) {
+        *c = blank;
+        if (!describe(c, request, TN_F32))
+            return tn__dnnl_check(request->dnnl, err);
+    }
     c->k.out = c->y;
     c->k.build = build;
     c->k.base.keeps_in = c->weights != NULL;
@@ -214,5 +227,6 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 const tn__kernel_class tn__conv_dnnl = {
     .name = "conv:onednn",
     .fuses = TN__FUSE_RELU | TN__FUSE_SUM | TN__FUSE_NORM,
+    .bf16 = TN__BF16_TAKES,
     .create = create,
 };

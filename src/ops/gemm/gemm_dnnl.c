@@ -1,7 +1,8 @@
 /* gemm_dnnl.c - Gemm with parameters as weights: oneDNN's inner product.
  *
  * y [M, N] = x [M, K] w^T + b with w [N, K] (transB = 1, as PyTorch exports Linear) or
- * [K, N] seen through strides. alpha and beta must be 1, b [N] or [1, N].
+ * [K, N] seen through strides. alpha and beta must be 1, b [N] or [1, N]. In bf16
+ * weights are rounded when they are taken over, their gradients are f32.
  */
 #include "ops/onednn.h"
 
@@ -10,6 +11,7 @@ enum { X, W, B };
 typedef struct gemm_kernel {
     tn__program_kernel k;
     bool want_x, want_w, want_b, has_bias, relu, folded;
+    tn_dtype type; /* computed in */
     const tn__layout *x, *y, *w_plain, *b_plain;
     dnnl_primitive_desc_t forward, data, weights, relu_back;
     const tn__layout *w_forward, *w_data, *w_made;
@@ -98,12 +100,16 @@ static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
 
 static bool describe_backward(gemm_kernel *g, tn__dnnl *d, tn__pd_spec *spec)
 {
+    if (!g->y || !g->w_plain) /* no memory */
+        return false;
     spec->hint = g->forward;
     spec->fused = 0;
+    spec->dst = tn__layout_any(d, g->type, &g->y->shape);
     if (g->relu && !(g->relu_back = tn__pd_relu_back(d, g->y)))
         return false;
     if (g->want_w || g->want_b) {
         spec->kind = TN__GEMM_BACKWARD_WEIGHTS;
+        spec->weights = tn__layout_any(d, TN_F32, &g->w_plain->shape);
         if (!(g->weights = tn__pd_create(d, spec)))
             return false;
         g->x_weights = tn__pd_layout(d, g->weights, dnnl_query_src_md);
@@ -112,6 +118,7 @@ static bool describe_backward(gemm_kernel *g, tn__dnnl *d, tn__pd_spec *spec)
     }
     if (g->want_x) {
         spec->kind = TN__GEMM_BACKWARD_DATA;
+        spec->weights = tn__layout_any(d, g->type, &g->w_plain->shape);
         spec->bias = NULL;
         if (!(g->data = tn__pd_create(d, spec)))
             return false;
@@ -122,7 +129,7 @@ static bool describe_backward(gemm_kernel *g, tn__dnnl *d, tn__pd_spec *spec)
     return true;
 }
 
-static bool describe(gemm_kernel *g, const tn__kernel_request *request)
+static bool describe(gemm_kernel *g, const tn__kernel_request *request, tn_dtype type)
 {
     const tn__site *site = request->site;
     tn__dnnl *d = request->dnnl;
@@ -130,14 +137,16 @@ static bool describe(gemm_kernel *g, const tn__kernel_request *request)
     bool rows = tn__node_int(site->node, "transB", 0) != 0;
     tn__shape weights = {.rank = 2, .dims = {n, k}}, bias = {.rank = 1, .dims = {n}};
     int64_t strides[2] = {rows ? k : 1, rows ? 1 : n};
+    tn_dtype out = request->bf16_out ? type : TN_F32;
+    g->type = type;
     g->w_plain = tn__layout_strided(d, &weights, strides);
     g->b_plain = tn__layout_plain(d, TN_F32, &bias);
     tn__pd_spec spec = {.kind = TN__GEMM_FORWARD,
                         .training = request->training,
-                        .src = tn__layout_any(d, site->in[X]),
-                        .weights = tn__layout_any(d, &weights),
+                        .src = tn__layout_any(d, type, site->in[X]),
+                        .weights = tn__layout_any(d, type, &weights),
                         .bias = g->has_bias ? g->b_plain : NULL,
-                        .dst = tn__layout_any(d, &site->out[0]),
+                        .dst = tn__layout_any(d, out, &site->out[0]),
                         .fused = request->fused & TN__FUSE_RELU};
     if (!(g->forward = tn__pd_create(d, &spec)))
         return false;
@@ -188,8 +197,12 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     g->want_w = request->wanted[W];
     g->want_b = bias && request->wanted[B];
     g->relu = (request->fused & TN__FUSE_RELU) != 0;
-    if (!describe(g, request))
-        return tn__dnnl_check(request->dnnl, err);
+    const gemm_kernel blank = *g;
+    if (!request->bf16 || !describe(g, request, TN_BF16)) {
+        *g = blank;
+        if (!describe(g, request, TN_F32))
+            return tn__dnnl_check(request->dnnl, err);
+    }
     g->k.out = g->y;
     g->k.build = build;
     g->k.base.keeps_in = g->weights != NULL;
@@ -200,5 +213,6 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 const tn__kernel_class tn__gemm_dnnl = {
     .name = "gemm:onednn",
     .fuses = TN__FUSE_RELU | TN__FUSE_NORM,
+    .bf16 = TN__BF16_TAKES,
     .create = create,
 };

@@ -12,4 +12,5 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     return tn__dnnl_pool(out, request, &spec, err);
 }
 
-const tn__kernel_class tn__maxpool_dnnl = {.name = "maxpool:onednn", .create = create};
+const tn__kernel_class tn__maxpool_dnnl = {
+    .name = "maxpool:onednn", .bf16 = TN__BF16_FOLLOWS, .create = create};

@@ -40,4 +40,5 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     return tn__program_kernel_finish(out, &r->k, d, err);
 }
 
-const tn__kernel_class tn__relu_dnnl = {.name = "relu:onednn", .create = create};
+const tn__kernel_class tn__relu_dnnl = {
+    .name = "relu:onednn", .bf16 = TN__BF16_FOLLOWS, .create = create};
