@@ -34,27 +34,52 @@ typedef struct run {
 
 typedef enum part { FITTED, HELD } part;
 
-/* Rows of the shard's images of that part, in the block. */
-static size_t fill_block(tn__ridge *ridge, const run *r, const tn__fitted *at,
-                         const tn__sweep_node *node, size_t shard, part which)
+typedef struct filling {
+    tn__ridge *ridge;
+    const run *r;
+    const tn__fitted *at;
+    const float *x; /* of the shard's images, the first of which is `first` */
+    size_t first;
+    part which;
+} filling;
+
+/* Images before this one that are of the part. */
+static size_t images_before(size_t image, part which)
 {
-    const tn__patches *p = &at->patches;
-    size_t images = 0, width = ridge->d + ridge->o, rows = 0;
-    const float *x = tn__sweep_data(node, 0, shard, &images);
-    size_t first = shard * tn__engine_shard(r->engine);
-    for (size_t i = 0; i < images; i++) {
-        size_t image = first + i;
-        if ((image % HELD_OUT == HELD_OUT - 1) != (which == HELD))
-            continue;
-        float *row = ridge->block + rows * width;
-        tn__fitted_goal(row + p->width, width, at, image);
-        for (size_t k = 0; k < at->sampled; k++, row += width)
-            tn__patches_row(
-                row, p, x + i * p->inputs * p->area_in,
-                tn__patches_position(p, at->sampled, image, k, r->f->options->seed));
-        rows += at->sampled;
-    }
-    return rows;
+    size_t held = image / HELD_OUT;
+    return which == HELD ? held : image - held;
+}
+
+/* The rows of image i of the shard, behind those of the images before it. */
+static tn_status fill_image(void *user, size_t i, size_t worker, tn_error *err)
+{
+    (void)worker;
+    (void)err;
+    const filling *s = user;
+    const tn__patches *p = &s->at->patches;
+    size_t image = s->first + i, width = s->ridge->d + s->ridge->o;
+    size_t before = images_before(image, s->which) - images_before(s->first, s->which);
+    float *row = s->ridge->block + before * s->at->sampled * width;
+    if ((image % HELD_OUT == HELD_OUT - 1) != (s->which == HELD))
+        return TN_OK;
+    tn__fitted_goal(row + p->width, width, s->at, image);
+    for (size_t k = 0; k < s->at->sampled; k++, row += width)
+        tn__patches_row(
+            row, p, s->x + i * p->inputs * p->area_in,
+            tn__patches_position(p, s->at->sampled, image, k, s->r->f->options->seed));
+    return TN_OK;
+}
+
+/* Rows of the shard's images of that part, in the block. */
+static tn_status fill_block(size_t *rows, tn__ridge *ridge, const run *r,
+                            const tn__fitted *at, const tn__sweep_node *node,
+                            size_t shard, part which, tn_error *err)
+{
+    size_t images = 0, first = shard * tn__engine_shard(r->engine);
+    filling s = {ridge, r, at, tn__sweep_data(node, 0, shard, &images), first, which};
+    *rows = at->sampled *
+            (images_before(first + images, which) - images_before(first, which));
+    return tn__workers_run(r->f->workers, images, fill_image, &s, err);
 }
 
 static tn_status add_part(tn__ridge *ridge, const run *r, const tn__fitted *at,
@@ -62,8 +87,10 @@ static tn_status add_part(tn__ridge *ridge, const run *r, const tn__fitted *at,
 {
     tn_status status = TN_OK;
     for (size_t s = 0; s < node->shards && status == TN_OK; s++) {
-        size_t rows = fill_block(ridge, r, at, node, s, which);
-        status = tn__ridge_add(ridge, rows, err);
+        size_t rows = 0;
+        status = fill_block(&rows, ridge, r, at, node, s, which, err);
+        if (status == TN_OK)
+            status = tn__ridge_add(ridge, rows, err);
     }
     return status;
 }
@@ -96,8 +123,11 @@ static tn_status miss(double *out, fit *t, double lambda, tn_error *err)
     *out = 0;
     for (size_t s = 0; s < t->node->shards && status == TN_OK; s++) {
         double missed = 0;
-        size_t rows = fill_block(&t->sums, t->r, t->at, t->node, s, HELD);
-        status = tn__ridge_residual(&missed, &t->sums, t->w, constant_of(t), rows, err);
+        size_t rows = 0;
+        status = fill_block(&rows, &t->sums, t->r, t->at, t->node, s, HELD, err);
+        if (status == TN_OK)
+            status =
+                tn__ridge_residual(&missed, &t->sums, t->w, constant_of(t), rows, err);
         *out += missed;
     }
     return status;

@@ -6,6 +6,7 @@
 #include "tensor/linalg.h"
 
 #define COLUMNS 256 /* summed by one task */
+#define ANSWERS 64  /* compared by one task */
 
 tn_status tn__ridge_create(tn__ridge *out, size_t d, size_t o, size_t capacity,
                            tn__workers *workers, tn_error *err)
@@ -16,7 +17,8 @@ tn_status tn__ridge_create(tn__ridge *out, size_t d, size_t o, size_t capacity,
     made.shift = tn__alloc(width, sizeof *made.shift);
     made.first = tn__alloc(width, sizeof *made.first);
     made.second = tn__alloc(d, width * sizeof *made.second);
-    made.product = tn__alloc(d, width * sizeof *made.product);
+    made.product =
+        tn__alloc(tn__workers_count(workers), d * COLUMNS * sizeof *made.product);
     if (!made.block || !made.shift || !made.first || !made.second || !made.product) {
         tn__ridge_release(&made);
         return tn__fail_memory(err, d * width * sizeof *made.second);
@@ -43,18 +45,18 @@ typedef struct summing {
 /* Columns [from, to) of x^T [x, y]: of the part with x the upper triangle only. */
 static tn_status sum_columns(void *user, size_t task, size_t worker, tn_error *err)
 {
-    (void)worker;
     (void)err;
     summing *s = user;
     tn__ridge *r = s->ridge;
     size_t width = r->d + r->o, from = task * COLUMNS;
     size_t columns = TN__MIN(COLUMNS, width - from);
     size_t height = TN__MIN(r->d, from + columns);
+    float *product = r->product + worker * r->d * COLUMNS;
     tn__gemm_f32(true, false, height, columns, s->rows, 1, r->block, width,
-                 r->block + from, width, 0, r->product + from, width);
+                 r->block + from, width, 0, product, columns);
     for (size_t i = 0; i < height; i++)
-        for (size_t c = from; c < from + columns; c++)
-            r->second[i * width + c] += (double)r->product[i * width + c];
+        for (size_t c = 0; c < columns; c++)
+            r->second[i * width + from + c] += (double)product[i * columns + c];
     return TN_OK;
 }
 
@@ -102,6 +104,18 @@ static double moment(const tn__ridge *r, size_t i, size_t j, bool centred)
     return at;
 }
 
+/* The lower triangle of G, which is summed as the upper one: in tiles, both ways of
+ * reading stay in the cache. */
+static void fill_gram(double *g, const tn__ridge *r, bool centred)
+{
+    enum { SIDE = 64 };
+    size_t d = r->d;
+    for (size_t tile = 0; tile < d; tile += SIDE)
+        for (size_t j = 0; j < d; j++)
+            for (size_t i = TN__MAX(tile, j); i < TN__MIN(d, tile + SIDE); i++)
+                g[i * d + j] = moment(r, j, i, centred);
+}
+
 static double mean_of(const tn__ridge *r, size_t c)
 {
     return r->first[c] / r->rows + (double)r->shift[c];
@@ -124,52 +138,87 @@ tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *r,
     tn_status status = TN_OK;
     if (r->rows == 0 || d == 0)
         return tn__fail(err, TN_ERROR_ARGUMENT, "least squares without rows");
-    double *g = tn__alloc(d, d * sizeof *g), *change = tn__alloc(d, o * sizeof *change);
-    if (!g || !change) {
+    double *g = tn__alloc(d, d * sizeof *g), *goal = tn__alloc(d, o * sizeof *goal);
+    if (!g || !goal) {
         status = tn__fail_memory(err, d * d * sizeof *g);
         goto done;
     }
+    fill_gram(g, r, constant != NULL);
     for (size_t i = 0; i < d; i++) {
-        for (size_t j = i; j < d; j++)
-            g[i * d + j] = g[j * d + i] = moment(r, i, j, constant != NULL);
         for (size_t j = 0; j < o; j++)
-            change[i * o + j] = moment(r, i, d + j, constant != NULL);
+            goal[i * o + j] = moment(r, i, d + j, constant != NULL);
         trace += g[i * d + i];
     }
-    tn__gemm_f64(false, false, d, o, d, -1, g, d, w, o, 1, change, o);
-    for (size_t i = 0; i < d; i++)
-        g[i * d + i] += lambda * trace / (double)d;
-    if (trace > 0)
-        status = tn__solve_spd(g, change, d, o, err);
-    for (size_t i = 0; status == TN_OK && trace > 0 && i < d * o; i++)
-        w[i] += change[i];
+    double ridge = lambda * trace / (double)d;
+    for (size_t i = 0; i < d; i++) {
+        g[i * d + i] += ridge;
+        for (size_t j = 0; j < o; j++)
+            goal[i * o + j] += ridge * w[i * o + j];
+    }
+    if (trace > 0) {
+        status = tn__cholesky(g, d, r->workers, err);
+        if (status == TN_OK)
+            status = tn__cholesky_solve(goal, g, d, o, r->workers, err);
+        if (status == TN_OK)
+            memcpy(w, goal, d * o * sizeof *w);
+    }
     if (status == TN_OK && constant)
         tn__ridge_constant(constant, r, w);
 done:
     tn__free(g);
-    tn__free(change);
+    tn__free(goal);
     return status;
+}
+
+typedef struct missing {
+    tn__ridge *ridge;
+    const float *w;         /* [d, o] */
+    const double *constant; /* or NULL */
+    size_t rows;
+    double *sums; /* [tasks] */
+} missing;
+
+/* What a few answers miss, squared and summed. */
+static tn_status miss_columns(void *user, size_t task, size_t worker, tn_error *err)
+{
+    (void)worker;
+    (void)err;
+    missing *s = user;
+    tn__ridge *r = s->ridge;
+    size_t d = r->d, o = r->o, width = d + o, from = task * ANSWERS;
+    size_t columns = TN__MIN(ANSWERS, o - from);
+    tn__gemm_f32(false, false, s->rows, columns, d, -1, r->block, width, s->w + from, o,
+                 1, r->block + d + from, width);
+    for (size_t i = 0; i < s->rows; i++)
+        for (size_t j = from; j < from + columns; j++) {
+            double e = (double)r->block[i * width + d + j] -
+                       (s->constant ? s->constant[j] : 0);
+            s->sums[task] += e * e;
+        }
+    return TN_OK;
 }
 
 tn_status tn__ridge_residual(double *out, tn__ridge *r, const double *w,
                              const double *constant, size_t rows, tn_error *err)
 {
-    size_t d = r->d, o = r->o, width = d + o;
+    size_t d = r->d, o = r->o, tasks = (o + ANSWERS - 1) / ANSWERS;
     float *narrow = tn__alloc(d, o * sizeof *narrow);
-    double sum = 0;
-    if (!narrow)
-        return tn__fail_memory(err, d * o * sizeof *narrow);
+    double *sums = tn__alloc(tasks, sizeof *sums), sum = 0;
+    tn_status status = TN_OK;
+    if (!narrow || !sums) {
+        status = tn__fail_memory(err, d * o * sizeof *narrow);
+        goto done;
+    }
     for (size_t i = 0; i < d * o; i++)
         narrow[i] = (float)w[i];
-    tn__gemm_f32(false, false, rows, o, d, -1, r->block, width, narrow, o, 1,
-                 r->block + d, width);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < o; j++) {
-            double e =
-                (double)r->block[i * width + d + j] - (constant ? constant[j] : 0);
-            sum += e * e;
-        }
+    missing s = {r, narrow, constant, rows, sums};
+    status = tn__workers_run(r->workers, tasks, miss_columns, &s, err);
+    for (size_t t = 0; t < tasks; t++)
+        sum += sums[t];
+    if (status == TN_OK)
+        *out = sum;
+done:
     tn__free(narrow);
-    *out = sum;
-    return TN_OK;
+    tn__free(sums);
+    return status;
 }

@@ -3,7 +3,7 @@
  * With rows x [d] and answers y [o], weights w [d, o] and a constant c [o]:
  *
  *     min  sum |x w + c - y|^2 / rows  +  lambda |w - w0|^2
- *     w = w0 + (G + lambda I)^-1 (D - G w0),   G = E[x x^T],  D = E[x y^T]
+ *     w = (G + lambda I)^-1 (D + lambda w0),   G = E[x x^T],  D = E[x y^T]
  *
  * centred where there is a constant. lambda is relative to the mean diagonal of G. Rows
  * are f32, sums double; blocks of columns are summed by different workers, so results
@@ -21,7 +21,7 @@ typedef struct tn__ridge {
     float *block; /* [capacity, d + o]: x, then y; the caller fills it */
     float *shift; /* [d + o] */
     double *first, *second;
-    float *product;
+    float *product;       /* [workers, d, 256] */
     tn__workers *workers; /* borrowed */
 } tn__ridge;
 

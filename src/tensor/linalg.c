@@ -16,13 +16,18 @@ static void use_one_thread(void)
     openblas_set_num_threads(1);
 }
 
+void tn__linalg_begin(void)
+{
+    (void)pthread_once(&once, use_one_thread);
+}
+
 void tn__gemm_f32(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha,
                   const float *a, size_t lda, const float *b, size_t ldb, float beta,
                   float *c, size_t ldc)
 {
     if (m == 0 || n == 0)
         return;
-    (void)pthread_once(&once, use_one_thread);
+    tn__linalg_begin();
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
                 tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
                 (int)lda, b, (int)ldb, beta, c, (int)ldc);
@@ -34,7 +39,7 @@ void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
 {
     if (m == 0 || n == 0)
         return;
-    (void)pthread_once(&once, use_one_thread);
+    tn__linalg_begin();
     cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans,
                 tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a,
                 (int)lda, b, (int)ldb, beta, c, (int)ldc);
@@ -45,7 +50,6 @@ enum { JITTERS = 4 };
 /* The lower Cholesky factor of a [n, n] with what jitter it takes, owned. */
 static tn_status factor_spd(double **out, const double *a, size_t n, tn_error *err)
 {
-    (void)pthread_once(&once, use_one_thread);
     double trace = 0;
     for (size_t i = 0; i < n; i++)
         trace += a[i * n + i];
@@ -53,20 +57,17 @@ static tn_status factor_spd(double **out, const double *a, size_t n, tn_error *e
     if (!factor)
         return tn__fail_memory(err, n * n * sizeof *factor);
     double jitter = 0;
-    lapack_int info = 1;
-    for (int attempt = 0; attempt < JITTERS && info; attempt++) {
+    tn_status status = TN_ERROR_NUMERIC;
+    for (int attempt = 0; attempt < JITTERS && status; attempt++) {
         memcpy(factor, a, n * n * sizeof *factor);
         for (size_t i = 0; i < n; i++)
             factor[i * n + i] += jitter;
-        info =
-            LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, factor, (lapack_int)n);
+        status = tn__cholesky(factor, n, NULL, err);
         jitter = attempt ? jitter * 10 : 1e-12 * trace / (double)n;
     }
-    if (info) {
+    if (status) {
         tn__free(factor);
-        return tn__fail(err, TN_ERROR_NUMERIC,
-                        "matrix of %zu rows is not positive definite (pivot %d)", n,
-                        (int)info);
+        return status;
     }
     *out = factor;
     return TN_OK;
@@ -78,11 +79,8 @@ tn_status tn__solve_spd(const double *a, double *b, size_t n, size_t k, tn_error
     if (n == 0 || k == 0)
         return TN_OK;
     tn_status status = factor_spd(&factor, a, n, err);
-    if (status == TN_OK &&
-        LAPACKE_dpotrs(LAPACK_ROW_MAJOR, 'L', (lapack_int)n, (lapack_int)k, factor,
-                       (lapack_int)n, b, (lapack_int)k))
-        status = tn__fail(err, TN_ERROR_NUMERIC,
-                          "cannot solve with a matrix of %zu rows", n);
+    if (status == TN_OK)
+        status = tn__cholesky_solve(b, factor, n, k, NULL, err);
     tn__free(factor);
     return status;
 }
@@ -104,7 +102,7 @@ tn_status tn__eigenvalues(double *values, double *a, size_t n, tn_error *err)
 {
     if (n == 0)
         return TN_OK;
-    (void)pthread_once(&once, use_one_thread);
+    tn__linalg_begin();
     lapack_int info = LAPACKE_dsyevd(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)n, a,
                                      (lapack_int)n, values);
     if (info)

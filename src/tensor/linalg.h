@@ -8,7 +8,7 @@
 #ifndef TN_TENSOR_LINALG_H
 #define TN_TENSOR_LINALG_H
 
-#include "base/base.h"
+#include "base/threads.h"
 
 /* C [m, n] = alpha op(A) op(B) + beta C; op is the transpose where ta or tb is set.
  * A is [m, k] ([k, m] when ta), B is [k, n] ([n, k] when tb); lda, ldb, ldc are row
@@ -19,6 +19,19 @@ void tn__gemm_f32(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha,
 void tn__gemm_f64(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
                   const double *a, size_t lda, const double *b, size_t ldb, double beta,
                   double *c, size_t ldc);
+
+/* What every function here does first: BLAS keeps to the calling thread. */
+void tn__linalg_begin(void);
+
+/* The lower triangle of a symmetric positive definite a [n, n] becomes its Cholesky
+ * factor L; the upper triangle is overwritten too. Tiles go to `workers` (NULL: none);
+ * results do not depend on their number. TN_ERROR_NUMERIC where a pivot is not above
+ * 0. Cost n^3 / 3. */
+tn_status tn__cholesky(double *a, size_t n, tn__workers *workers,
+                       tn_error *err) TN_MUST_USE;
+/* Solves L L^T X = B; X overwrites b [n, k]. */
+tn_status tn__cholesky_solve(double *b, const double *factor, size_t n, size_t k,
+                             tn__workers *workers, tn_error *err) TN_MUST_USE;
 
 /* Solves (A + jitter I) X = B for a symmetric positive definite A [n, n], B [n, k]; X
  * overwrites B. Adds jitter (1e-12 times the mean diagonal, then ten times more, three
