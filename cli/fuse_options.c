@@ -23,6 +23,8 @@ static const struct cli_choice metrics[] = {
     {NULL, 0}};
 static const struct cli_choice solvers[] = {
     {"exact", TN_SOLVER_EXACT}, {"sinkhorn", TN_SOLVER_SINKHORN}, {NULL, 0}};
+static const struct cli_choice gromov_losses[] = {
+    {"square", TN_OT_GROMOV_SQUARE}, {"kl", TN_OT_GROMOV_KL}, {NULL, 0}};
 static const struct cli_choice importances[] = {{"uniform", TN_IMPORTANCE_UNIFORM},
                                                 {"l1", TN_IMPORTANCE_L1},
                                                 {"l2", TN_IMPORTANCE_L2},
@@ -53,6 +55,7 @@ static const struct cli_choice efforts[] = {{"fast", TN_EFFORT_FAST},
 static const struct cli_choice manys[] = {{"many-to-one", TN_MANY_TO_ONE},
                                           {"iterative", TN_MANY_ITERATIVE},
                                           {"mean", TN_MANY_MEAN},
+                                          {"cycle", TN_MANY_CYCLE},
                                           {NULL, 0}};
 
 static const struct cli_option options[] = {
@@ -110,7 +113,8 @@ static const struct cli_option options[] = {
      .recorded = true,
      .offset = FIELD(many),
      .help = "how three and more models are aligned: each with the reference, with the "
-             "mean of those before it, or again and again with the mean of all others",
+             "mean of those before it, again and again with the mean of all others, or "
+             "all with one another at once by their weights (C2M3)",
      .choices = manys},
     {.name = "width",
      .kind = CLI_DOUBLE,
@@ -173,6 +177,36 @@ static const struct cli_option transport_options[] = {
      .offset = FIELD(metric),
      .help = "between two neurons",
      .choices = metrics},
+    {.name = "zip",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(zip),
+     .value = "B",
+     .help =
+         "put the neurons of all models into clusters instead of matching them; B of "
+         "the merges may be within one model (ZipIt!); 0: not",
+     .max = 1},
+    {.name = "zip-shrink",
+     .kind = CLI_DOUBLE,
+     .recorded = true,
+     .offset = FIELD(zip_shrink),
+     .value = "A",
+     .help = "of --zip: factor of a cluster's similarities with each merge",
+     .min = 1e-6,
+     .max = 1},
+    {.name = "gromov",
+     .kind = CLI_FLAG,
+     .recorded = true,
+     .offset = FIELD(gromov),
+     .help = "compare the distances of neurons within each model, not neurons of "
+             "different models (Gromov-Wasserstein: Peyre et al. 2016)"},
+    {.name = "gromov-loss",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(gromov_loss),
+     .help = "of --gromov: of two distances, their squared difference or Kullback and "
+             "Leibler's",
+     .choices = gromov_losses},
     {.name = "importance",
      .kind = CLI_CHOICE,
      .recorded = true,

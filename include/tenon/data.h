@@ -38,12 +38,12 @@ typedef struct tn_dataset tn_dataset;
  * scaled to NxN), classes=N (labels from 0 to N - 1), seed=N (1).
  *
  * Before skip and limit, only=0-4/7 (images of these classes; labels stay) and part=K/N
- * (the Kth of N parts) choose. Parts are disjoint and together all images. The images of
- * each class are dealt out at random by `seed`, in the proportions shares=a/b/c (equal
- * unless given), or in proportions drawn for each class from a Dirichlet distribution of
- * that mean, with dirichlet=A as parameter where shares are equal (small A: each class
- * almost whole in one part). Classes special=9 lie in the first part alone. Not for
- * random.
+ * (the Kth of N parts) choose. Parts are disjoint and together all images. The images
+ * of each class are dealt out at random by `seed`, in the proportions shares=a/b/c
+ * (equal unless given), or in proportions drawn for each class from a Dirichlet
+ * distribution of that mean, with dirichlet=A as parameter where shares are equal
+ * (small A: each class almost whole in one part). Classes special=9 lie in the first
+ * part alone. Not for random.
  *
  * mean and std, where left out:
  *

@@ -93,8 +93,11 @@ typedef enum tn_refit_goal {
 typedef enum tn_many {                    /* how three and more are aligned */
                        TN_MANY_TO_ONE,    /* each with the reference */
                        TN_MANY_ITERATIVE, /* each with the mean of those before it */
-                       TN_MANY_MEAN       /* each with the mean of all others, again and
+                       TN_MANY_MEAN,      /* each with the mean of all others, again and
                                              again: MergeMany, arXiv 2209.04836 */
+                       TN_MANY_CYCLE      /* all with one another at once, by weights,
+                                             the reference not preferred: C2M3, arXiv
+                                             2405.17897; of two as well */
 } tn_many;
 
 typedef struct tn_fuse_options {
@@ -105,6 +108,13 @@ typedef struct tn_fuse_options {
     tn_ot_metric metric;
     tn_solver solver;
     tn_ot_sinkhorn_options sinkhorn;
+    bool gromov; /* the distances of neurons within each model are compared, not neurons
+                    of different models: Gromov-Wasserstein */
+    tn_ot_gromov_loss gromov_loss;
+    double zip;        /* above 0: neurons of all models are put into clusters, and this
+                          share of the merges may be within one model (ZipIt!: ICLR 2024,
+                          arXiv 2305.03053); 0: each is matched with one of another */
+    double zip_shrink; /* of a cluster's similarities with each merge; 1: not */
     tn_importance importance;
     tn_scaling scaling;
     size_t descents; /* after matching, groups are matched again by the weights of all
@@ -133,7 +143,8 @@ typedef struct tn_fuse_options {
 #define TN_FUSE_OPTIONS_INIT                                                           \
     {                                                                                  \
         .metric = TN_OT_SQUARED_EUCLIDEAN, .sinkhorn = TN_OT_SINKHORN_OPTIONS_INIT,    \
-        .samples = 200, .calibration = 1000, .align = true, .width = 1, .seed = 1      \
+        .zip_shrink = 0.3, .samples = 200, .calibration = 1000, .align = true,         \
+        .width = 1, .seed = 1                                                          \
     }
 
 /* What happened to one group for one parent. */

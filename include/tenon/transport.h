@@ -96,6 +96,35 @@ TN_API TN_MUST_USE tn_status tn_ot_sinkhorn(double *plan, double *cost,
                                             const tn_ot_sinkhorn_options *options,
                                             tn_error *err);
 
+typedef enum tn_ot_gromov_loss {                      /* of two distances */
+                                 TN_OT_GROMOV_SQUARE, /* (a - b)^2 */
+                                 TN_OT_GROMOV_KL      /* a log(a / b) - a + b */
+} tn_ot_gromov_loss;
+
+typedef struct tn_ot_gromov_options {
+    tn_ot_gromov_loss loss;
+    const tn_ot_sinkhorn_options *sinkhorn; /* entropic, by these; NULL: exact plans */
+} tn_ot_gromov_options;
+#define TN_OT_GROMOV_OPTIONS_INIT                                                      \
+    {                                                                                  \
+        0                                                                              \
+    }
+
+/* Gromov-Wasserstein: a plan [n, m] between points of two sets, of which only the
+ * distances within each are known, x [n, n] and y [m, m], symmetric: a local minimum of
+ * sum L(x_ik, y_jl) P_ij P_kl by conditional gradient (Peyré, Cuturi and Solomon 2016;
+ * Vayer et al. 2019), the better of two starts; a permuted copy with distances all of
+ * its own is found. Masses as in tn_ot_emd(). options, *value (the sum) and
+ * *iterations may be NULL. TN_ERROR_ARGUMENT (sizes, masses), TN_ERROR_NUMERIC where a
+ * distance is negative or not finite, TN_ERROR_MEMORY: plan is untouched. O(n^2 m + n
+ * m^2) and a plan an iteration. */
+TN_API TN_MUST_USE tn_status tn_ot_gromov(double *plan, double *value,
+                                          size_t *iterations, const double *mu,
+                                          const double *nu, const double *x,
+                                          const double *y, size_t n, size_t m,
+                                          const tn_ot_gromov_options *options,
+                                          tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -174,6 +174,10 @@ static tn_status add_layer(tn__evidence *out, const tn__fusion *f, size_t parent
         tn__gemm_f64(false, true, out->n, out->m, d, 1, x, d, y, d, 1, out->dot,
                      out->m);
     }
+    if (status == TN_OK && out->xx) {
+        tn__gemm_f64(false, true, out->n, out->n, d, 1, x, d, x, d, 1, out->xx, out->n);
+        tn__gemm_f64(false, true, out->m, out->m, d, 1, y, d, y, d, 1, out->yy, out->m);
+    }
     tn__free(x);
     tn__free(y);
     return status;
@@ -189,6 +193,8 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
     tn_status status = tn__evidence_create(
         &made, g->neurons,
         fusion->parents[fusion->reference].groups->list[group].neurons, err);
+    if (status == TN_OK && fusion->options->gromov)
+        status = tn__evidence_add_within(&made, err);
     bool found = false;
     /* Where no layer is ready, unsolved inputs are taken as they come, if they can be.
      */

@@ -148,13 +148,22 @@ tn_status tn_align(tn_model **out, const tn_model *const *models, size_t count,
                    tn_error *err)
 {
     tn_fusion *fusion = NULL;
+    tn_fuse_options alone = defaults;
     if (parent >= count)
         return tn__fail(err, TN_ERROR_ARGUMENT, "parent %zu is not one of %zu models",
                         parent, count);
+    double *weights = tn__alloc(count, sizeof *weights);
+    if (!weights)
+        return tn__fail_memory(err, count * sizeof *weights);
+    weights[parent] = 1;
+    alone.weights = weights;
+    alone.recalibrate = TN_RECALIBRATE_NONE;
+    alone.align = !options || options->align;
     tn_status status =
         tn_fusion_create(&fusion, NULL, models, count, data, options, observer, err);
     if (status == TN_OK)
-        status = tn__fusion_carry(out, &fusion->inner, parent, err);
+        status = tn_fusion_build(out, NULL, fusion, &alone, err);
     tn_fusion_free(fusion);
+    tn__free(weights);
     return status;
 }

@@ -52,6 +52,17 @@ tn_status tn__fusion_check(const tn_fuse_options *o, size_t count, bool data,
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "width is %g, wanted from 1 to the %zu models", o->width,
                         count);
+    if (!(o->zip >= 0 && o->zip <= 1) || !(o->zip_shrink > 0 && o->zip_shrink <= 1))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "zip is %g and shrinks by %g, wanted shares of 1", o->zip,
+                        o->zip_shrink);
+    if (o->zip > 0 && (o->gromov || o->descents > 0))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "neurons are either zipped or matched, both were asked for");
+    if (o->gromov && o->sinkhorn.relaxation > 0)
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "Gromov-Wasserstein keeps the masses, but relaxation is %g",
+                        o->sinkhorn.relaxation);
     if (!data && o->align &&
         (o->support == TN_SUPPORT_ACTIVATIONS || o->support == TN_SUPPORT_BOTH))
         return tn__fail(err, TN_ERROR_ARGUMENT, "support by activations wants data");

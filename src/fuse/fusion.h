@@ -25,12 +25,15 @@ typedef struct tn__parent {
     tn__map *maps; /* [groups]: onto the reference; zero is the identity */
 } tn__parent;
 
-/* Co-moments of each parent with the reference on the support images. */
+/* Co-moments of parents on the support images: of each with the reference, or of each
+ * with itself and all others. */
 typedef struct tn__answers {
     size_t value_count;
     size_t *values;       /* [value_count]: watched values */
-    tn__comoments *pairs; /* [parents, value_count]; none for the reference */
+    tn__comoments *pairs; /* [parents, parents, value_count]: those of no channels were
+                             not measured, (a, b) may stand for (b, a) */
     size_t parents;
+    bool all;
 } tn__answers;
 
 typedef struct tn__fusion {
@@ -82,11 +85,14 @@ tn_status tn__map_unshared(tn__map *out, const tn__fusion *f, size_t parent,
  * costs needs. Evidence of several layers adds up. */
 typedef struct tn__evidence {
     size_t n, m;
-    double *dot;   /* [n, m]: x_i . y_j */
-    double *x, *y; /* [n], [m]: |x_i|^2, |y_j|^2 */
+    double *dot;     /* [n, m]: x_i . y_j */
+    double *x, *y;   /* [n], [m]: |x_i|^2, |y_j|^2 */
+    double *xx, *yy; /* [n, n], [m, m]: within each, or NULL where nobody asks */
 } tn__evidence;
 tn_status tn__evidence_create(tn__evidence *out, size_t n, size_t m,
                               tn_error *err) TN_MUST_USE;
+/* Room for what is within each. */
+tn_status tn__evidence_add_within(tn__evidence *evidence, tn_error *err) TN_MUST_USE;
 void tn__evidence_release(tn__evidence *evidence);
 /* Features are brought to norm one; those of norm zero become orthogonal to all. */
 void tn__evidence_normalise(tn__evidence *evidence);
@@ -127,6 +133,10 @@ void tn__answers_release(tn__answers *answers);
 tn_status tn__evidence_activations(tn__evidence *out, bool *found,
                                    const tn__fusion *fusion, size_t parent,
                                    size_t group, tn_error *err) TN_MUST_USE;
+/* The same between any two parents, without what is within each. */
+tn_status tn__evidence_between(tn__evidence *out, bool *found, const tn__fusion *fusion,
+                               size_t a, size_t b, size_t group,
+                               tn_error *err) TN_MUST_USE;
 
 /* --- masses.c -----------------------------------------------------------------------
  */
@@ -142,6 +152,10 @@ tn_status tn__masses_by(double **masses, const tn__fusion *fusion, size_t parent
 
 /* --- solve.c ------------------------------------------------------------------------
  */
+
+/* Between neuron i and neuron j of the other side. */
+double tn__evidence_cost(const tn__evidence *e, size_t i, size_t j,
+                         tn_ot_metric metric);
 
 /* The map [evidence->m, evidence->n] that carries the n neurons onto the m. mu [n] and
  * nu [m] are masses of sum 1, NULL where uniform. Fills the numbers of *report. */
@@ -189,6 +203,15 @@ tn_status tn__fusion_align(tn__fusion *fusion, tn__fuse_notes *notes, size_t onl
 /* A parent in the coordinates of the reference, as its maps stand. */
 tn_status tn__fusion_carry(tn_model **out, const tn__fusion *fusion, size_t parent,
                            tn_error *err) TN_MUST_USE;
+
+/* --- zip.c --------------------------------------------------------------------------
+ */
+
+/* Fills the maps of all parents, the reference's too, by clusters of all neurons. */
+tn_status tn__fusion_zip(tn__fusion *fusion, tn__fuse_notes *notes,
+                         const tn_observer *observer, tn_error *err) TN_MUST_USE;
+/* Divides what goes into a cluster by the weight of all its members. */
+void tn__zip_weigh(tn__fusion *view);
 
 /* --- merge.c ------------------------------------------------------------------------
  */

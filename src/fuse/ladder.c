@@ -233,6 +233,8 @@ static tn_status prepare(climb *c, tn_error *err)
         c->weights[k] = given ? given[k] : 1.0 / (double)r->count;
     c->base.method = TN_FUSE_TRANSPORT;
     c->base.refit = TN_REFIT_NONE;
+    c->base.zip = 0;
+    c->base.gromov = false;
     tn_status status = set_aside(c, err);
     c->fusion->options = c->base;
     if (status == TN_OK)

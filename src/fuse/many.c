@@ -266,7 +266,9 @@ tn_status tn__fusion_align_all(tn__fusion *fusion, tn__fuse_notes *notes,
                                const tn_observer *observer, tn_error *err)
 {
     tn_many many = fusion->options->many;
-    if (fusion->count < 3 || many == TN_MANY_TO_ONE)
+    if (fusion->options->zip > 0)
+        return tn__fusion_zip(fusion, notes, observer, err);
+    if (many == TN_MANY_TO_ONE || (fusion->count < 3 && many != TN_MANY_CYCLE))
         return tn__fusion_align(fusion, notes, TN__NONE, observer, err);
     if (fusion->level.models)
         return tn__fail(err, TN_ERROR_UNSUPPORTED,
@@ -275,9 +277,10 @@ tn_status tn__fusion_align_all(tn__fusion *fusion, tn__fuse_notes *notes,
     size_t *members = tn__alloc(fusion->count, sizeof *members);
     if (!members)
         return tn__fail_memory(err, fusion->count * sizeof *members);
-    tn_status status = many == TN_MANY_ITERATIVE
-                           ? align_iteratively(fusion, notes, members, err)
-                           : align_with_means(fusion, notes, members, observer, err);
+    tn_status status =
+        many == TN_MANY_ITERATIVE ? align_iteratively(fusion, notes, members, err)
+        : many == TN_MANY_MEAN ? align_with_means(fusion, notes, members, observer, err)
+                               : tn__fusion_align_cycle(fusion, notes, observer, err);
     tn__free(members);
     notes->seconds_transport = tn__seconds() - start - notes->seconds_statistics;
     return status;

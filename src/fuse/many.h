@@ -8,6 +8,15 @@
 tn_status tn__fusion_align_all(tn__fusion *fusion, tn__fuse_notes *notes,
                                const tn_observer *observer, tn_error *err) TN_MUST_USE;
 
+/* --- cycle.c --- */
+
+/* The same for options->many of TN_MANY_CYCLE. */
+tn_status tn__fusion_align_cycle(tn__fusion *fusion, tn__fuse_notes *notes,
+                                 const tn_observer *observer,
+                                 tn_error *err) TN_MUST_USE;
+
+/* --- many.c --- */
+
 /* *out: sum over parents of their weight times the squared distance of their aligned
  * parameters from the weighted mean of all. */
 tn_status tn__fusion_spread(double *out, const tn__fusion *fusion,

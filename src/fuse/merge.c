@@ -33,6 +33,15 @@ static bool wants_recalibration(const tn__fusion *f)
            !(how == TN_RECALIBRATE_AUTO && f->options->refit != TN_REFIT_NONE);
 }
 
+/* Whether a parent has maps of its own: the reference has where it is zipped. */
+static bool is_moved(const tn__parent *parent)
+{
+    for (size_t g = 0; g < parent->groups->count; g++)
+        if (parent->maps[g].first || parent->maps[g].select)
+            return true;
+    return false;
+}
+
 /* The weighted mean of the aligned parents; *foresight is filled where it is wanted. */
 static tn_status average_parents(tn_model **out, tn__foresight **foresight,
                                  const tn__fusion *f, tn_error *err)
@@ -47,7 +56,7 @@ static tn_status average_parents(tn_model **out, tn__foresight **foresight,
     }
     aligned[f->reference] = f->parents[f->reference].model;
     for (size_t k = 0; k < f->count && status == TN_OK; k++) {
-        if (k == f->reference)
+        if (k == f->reference && !is_moved(&f->parents[k]))
             continue;
         status = tn__fusion_carry(&carried[k], f, k, err);
         aligned[k] = carried[k];
@@ -196,6 +205,8 @@ static tn_status view_create(tn__fusion *out, const tn__fusion *f,
             options->weights ? options->weights[k] : 1.0 / (double)f->count;
         status = view_parent(&view, f, k, fold, err);
     }
+    if (status == TN_OK && options->align && options->zip > 0)
+        tn__zip_weigh(&view);
     if (status == TN_OK)
         *out = view;
     else

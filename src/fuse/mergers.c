@@ -14,6 +14,7 @@ tn__mergers tn__mergers_of(const tn__fusion *fusion)
     made.images = fusion->answers.value_count > 0 &&
                   fusion->options->support != TN_SUPPORT_WEIGHTS;
     made.options.features = made.images ? TN_FEATURES_RAW : TN_FEATURES_STANDARD;
+    made.options.gromov = false;
     return made;
 }
 

@@ -15,21 +15,40 @@
 /* An exact plan may miss its marginals by this much of the whole mass. */
 #define MARGINAL_MAX 1e-6
 
-/* cost [n, m] of the evidence; see tn_ot_metric. */
+/* Of features with squared norms x and y; see tn_ot_metric. */
+static double cost_of(double dot, double x, double y, tn_ot_metric metric)
+{
+    double square = x + y - 2 * dot, norms = x * y;
+    double c = square > 0 ? square : 0;
+    if (metric == TN_OT_EUCLIDEAN)
+        c = sqrt(c);
+    else if (metric == TN_OT_COSINE)
+        c = norms > 0 ? 1 - dot / sqrt(norms) : 1;
+    return c;
+}
+
+double tn__evidence_cost(const tn__evidence *e, size_t i, size_t j, tn_ot_metric metric)
+{
+    return cost_of(e->dot[i * e->m + j], e->x[i], e->y[j], metric);
+}
+
+/* cost [n, m] of the evidence. */
 static void costs_of(double *cost, const tn__evidence *e, tn_ot_metric metric)
 {
-    for (size_t i = 0; i < e->n; i++) {
-        for (size_t j = 0; j < e->m; j++) {
-            double dot = e->dot[i * e->m + j];
-            double square = e->x[i] + e->y[j] - 2 * dot, norms = e->x[i] * e->y[j];
-            double c = square > 0 ? square : 0;
-            if (metric == TN_OT_EUCLIDEAN)
-                c = sqrt(c);
-            else if (metric == TN_OT_COSINE)
-                c = norms > 0 ? 1 - dot / sqrt(norms) : 1;
-            cost[i * e->m + j] = c;
+    for (size_t i = 0; i < e->n; i++)
+        for (size_t j = 0; j < e->m; j++)
+            cost[i * e->m + j] = tn__evidence_cost(e, i, j, metric);
+}
+
+/* distance [n, n] of features with inner products dot and squared norms x. */
+static void distances_within(double *distance, const double *dot, const double *x,
+                             size_t n, tn_ot_metric metric)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++) {
+            double c = i == k ? 0 : cost_of(dot[i * n + k], x[i], x[k], metric);
+            distance[i * n + k] = c < 0 ? 0 : c; /* a cosine above 1 is rounding */
         }
-    }
 }
 
 /* A square plan of uniform masses is a permutation and is kept as one. */
@@ -143,6 +162,30 @@ static double share_moved(const double *plan, size_t n, size_t m)
     return all > 0 ? 1 - stay / all : 0;
 }
 
+/* plan [n, m] from the distances within each side; `cost` has room for [n, m] and then
+ * becomes what makes the plan cheap. */
+static tn_status solve_gromov(double *plan, tn_fuse_group *report, double *cost,
+                              const double *mu, const double *nu, const tn__evidence *e,
+                              const tn_fuse_options *options, tn_error *err)
+{
+    size_t n = e->n, m = e->m;
+    tn_ot_gromov_options how = {options->gromov_loss, NULL};
+    double *x = tn__alloc(n * n + m * m, sizeof *x), *y = x + n * n;
+    if (!x)
+        return tn__fail_memory(err, (n * n + m * m) * sizeof *x);
+    if (options->solver == TN_SOLVER_SINKHORN)
+        how.sinkhorn = &options->sinkhorn;
+    distances_within(x, e->xx, e->x, n, options->metric);
+    distances_within(y, e->yy, e->y, m, options->metric);
+    tn_status status =
+        tn_ot_gromov(plan, &report->cost, NULL, mu, nu, x, y, n, m, &how, err);
+    tn__free(x);
+    report->gap = (double)NAN;
+    for (size_t i = 0; i < n * m && status == TN_OK; i++)
+        cost[i] = -plan[i];
+    return status;
+}
+
 static tn_status map_of_plan(tn__map *out, double *plan, const double *cost,
                              const tn__evidence *e, tn_scaling scaling, tn_error *err)
 {
@@ -167,15 +210,27 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
     if (!cost)
         return tn__fail_memory(err, n * 2 * m * sizeof *cost);
     double *plan = cost + n * m;
-    tn_status status;
-    costs_of(cost, evidence, options->metric);
+    tn_status status = TN_OK;
+    double value = 0;
+    bool gromov = options->gromov && evidence->xx;
+    if (gromov)
+        status = solve_gromov(plan, report, cost, mu, nu, evidence, options, err);
+    else
+        costs_of(cost, evidence, options->metric);
+    if (status != TN_OK)
+        goto done;
     if (exact && n == m && !mu && !nu) {
+        value = report->cost;
         status = solve_assignment(out, report, cost, n, err);
+        if (gromov) { /* rounded to a permutation */
+            report->cost = value;
+            report->gap = (double)NAN;
+        }
         goto done;
     }
-    if (exact)
+    if (exact && !gromov)
         status = solve_exact(plan, report, mu, nu, cost, n, m, err);
-    else
+    else if (!gromov)
         status = solve_sinkhorn(plan, report, mu, nu, evidence, cost, options, err);
     if (status == TN_OK) {
         report->moved = share_moved(plan, n, m);

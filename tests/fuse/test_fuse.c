@@ -87,6 +87,20 @@ static void a_permuted_copy_comes_back_through_sinkhorn(void **state)
     }
 }
 
+static void a_permuted_copy_comes_back_by_distances_within(void **state)
+{
+    (void)state;
+    for (int support = TN_SUPPORT_WEIGHTS; support <= TN_SUPPORT_BOTH; support++) {
+        tn_fuse_options options = options_of((tn_support)support);
+        options.gromov = true;
+        expect_recovery(&nets[1], &options, NULL);
+        expect_recovery(&nets[5], &options, NULL);
+        options.metric = TN_OT_EUCLIDEAN;
+        options.gromov_loss = TN_OT_GROMOV_KL;
+        expect_recovery(&nets[4], &options, NULL);
+    }
+}
+
 static void a_permuted_copy_comes_back_under_importance(void **state)
 {
     (void)state;
@@ -393,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_permuted_copy_comes_back_by_weights),
         cmocka_unit_test(a_permuted_copy_comes_back_by_activations),
         cmocka_unit_test(a_permuted_copy_comes_back_through_sinkhorn),
+        cmocka_unit_test(a_permuted_copy_comes_back_by_distances_within),
         cmocka_unit_test(a_permuted_copy_comes_back_under_importance),
         cmocka_unit_test(the_reference_may_be_any_of_the_models),
         cmocka_unit_test(a_network_fused_with_itself_is_itself),

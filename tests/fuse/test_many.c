@@ -25,7 +25,7 @@ static void permuted_copies_come_back(void **state)
     static const char *const data_of[] = {NULL, "random:3x32x32,limit=32",
                                           "random:3x32x32,limit=32"};
     for (size_t i = 0; i < TN__COUNT(archs); i++) {
-        for (int many = TN_MANY_TO_ONE; many <= TN_MANY_MEAN; many++) {
+        for (int many = TN_MANY_TO_ONE; many <= TN_MANY_CYCLE; many++) {
             tn_model *models[MODELS] = {make_net(archs[i], 1)}, *fused = NULL;
             for (uint64_t k = 1; k < MODELS; k++)
                 models[k] = permuted(models[0], k);
@@ -90,8 +90,48 @@ static void alignment_with_means_brings_parents_together(void **state)
     assert_true(mean < one);
     assert_true(spread_of(TN_MANY_ITERATIVE, models) > 0);
     assert_true(spread_of(TN_MANY_MEAN, models) == mean);
+    assert_true(spread_of(TN_MANY_CYCLE, models) < mean);
     for (size_t k = 0; k < MODELS; k++)
         tn_model_free(models[k]);
+}
+
+static void the_universe_does_not_prefer_the_reference(void **state)
+{
+    (void)state;
+    tn_model *models[MODELS], *fused[2];
+    float *images = random_images(8, 784, 4);
+    for (size_t k = 0; k < MODELS; k++) {
+        tn_model *made = make_net("mlp:784-24-12-10:bias", k + 1);
+        models[k] = permuted(made, k + 7);
+        tn_model_free(made);
+    }
+    for (size_t r = 0; r < 2; r++) {
+        tn_fuse_options options = options_of(TN_MANY_CYCLE);
+        options.reference = r;
+        options.descents = 1;
+        assert_ok(tn_fuse(&fused[r], NULL, (const tn_model *const *)models, 2, NULL,
+                          &options, NULL, err));
+    }
+    assert_true(output_distance(fused[0], fused[1], images, 8) < 1e-5);
+    for (size_t k = 0; k < MODELS; k++)
+        tn_model_free(models[k]);
+    tn_model_free(fused[0]);
+    tn_model_free(fused[1]);
+    free(images);
+}
+
+static void what_cannot_share_a_universe_is_refused(void **state)
+{
+    (void)state;
+    tn_model *a = make_net("mlp:784-24-12-10", 1), *b = make_net("mlp:784-20-12-10", 1);
+    tn_model *fused = NULL;
+    const tn_model *models[3] = {a, b, a};
+    tn_fuse_options options = options_of(TN_MANY_CYCLE);
+    assert_fails(tn_fuse(&fused, NULL, models, 3, NULL, &options, NULL, err),
+                 TN_ERROR_UNSUPPORTED, "different widths");
+    assert_null(fused);
+    tn_model_free(a);
+    tn_model_free(b);
 }
 
 int main(void)
@@ -99,6 +139,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permuted_copies_come_back),
         cmocka_unit_test(alignment_with_means_brings_parents_together),
+        cmocka_unit_test(the_universe_does_not_prefer_the_reference),
+        cmocka_unit_test(what_cannot_share_a_universe_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
