@@ -30,31 +30,24 @@ static bool wants_images(tn_layer_cost cost)
 /* --- one unit --- */
 
 /* Features [images, d] of one value, shard after shard. */
-static tn_status gather(float **out, size_t d, const tn__sweep_node *at, tn_error *err)
+static void gather(float *x, size_t d, const tn__sweep_node *at)
 {
-    size_t count, done = 0;
-    if (!tn__mul(&count, at->images, d))
-        return tn__fail_memory(err, SIZE_MAX);
-    float *x = tn__alloc(count, sizeof *x);
-    if (!x)
-        return tn__fail_memory(err, count * sizeof *x);
     for (size_t s = 0; s < at->shards; s++) {
         size_t images = 0;
         const float *from = tn__sweep_data(at, TN__OUT(0), s, &images);
-        memcpy(x + done * d, from, images * d * sizeof *x);
-        done += images;
+        memcpy(x, from, images * d * sizeof *x);
+        x += images * d;
     }
-    *out = x;
-    return TN_OK;
 }
 
-static tn_status make_gram(double **out, double *self, const float *x, size_t n,
-                           size_t d, tn_layer_cost cost, tn_error *err)
+/* Overwrites x [n, d]. */
+static tn_status make_gram(double **out, double *self, float *x, size_t n, size_t d,
+                           tn_layer_cost cost, tn_error *err)
 {
     double *gram = tn__alloc(n, n * sizeof *gram);
     if (!gram)
         return tn__fail_memory(err, n * n * sizeof *gram);
-    tn_status status = tn__gram_linear(gram, x, n, d, err);
+    tn_status status = tn__gram_linear_over(gram, x, n, d, err);
     if (status == TN_OK && cost == TN_LAYER_COST_CKA_RBF)
         status = tn__gram_rbf(gram, n, RBF_BANDWIDTH, err);
     if (status != TN_OK) {
@@ -100,30 +93,43 @@ typedef struct gathering {
     tn__unit_answers *out;
     const tn__units *units;
     tn_layer_cost cost;
+    float *features; /* [images, the most of any unit]: of the unit at hand */
+    bool *stops;     /* [nodes]: those that make the output of a unit */
 } gathering;
 
 static tn_status after(void *user, const tn__sweep_node *at, tn_error *err)
 {
     gathering *g = user;
-    const tn__node *node = &g->units->model->nodes[at->node];
     size_t u = 0, d;
-    while (u < g->units->count && g->units->list[u].output != node->outputs[0])
+    while (at->node + 1 != g->units->list[u].last)
         u++;
-    if (u == g->units->count)
-        return TN_OK;
-    if (!tn__shape_count(&d, &g->units->shapes.shape[node->outputs[0]]))
+    if (!tn__shape_count(&d, &g->units->shapes.shape[g->units->list[u].output]))
         return tn__fail_memory(err, SIZE_MAX);
-    float *x = NULL;
-    tn_status status = gather(&x, d, at, err);
-    if (status != TN_OK)
-        return status;
+    gather(g->features, d, at);
     size_t n = at->images, channels = g->out->channels[u];
-    if (is_cka(g->cost))
-        status = make_gram(&g->out->gram[u], &g->out->self[u], x, n, d, g->cost, err);
-    else
-        status = make_neurons(&g->out->neurons[u], x, n, channels, d / channels, err);
-    tn__free(x);
-    return status;
+    return is_cka(g->cost) ? make_gram(&g->out->gram[u], &g->out->self[u], g->features,
+                                       n, d, g->cost, err)
+                           : make_neurons(&g->out->neurons[u], g->features, n, channels,
+                                          d / channels, err);
+}
+
+/* One buffer for all units: fresh pages for each would cost as much as the products. */
+static tn_status make_room(gathering *g, size_t images, tn_error *err)
+{
+    size_t most = 1, d, count, nodes = g->units->model->node_count;
+    g->stops = tn__alloc(nodes, sizeof *g->stops);
+    if (!g->stops)
+        return tn__fail_memory(err, nodes * sizeof *g->stops);
+    for (size_t u = 0; u < g->units->count; u++) {
+        if (!tn__shape_count(&d, &g->units->shapes.shape[g->units->list[u].output]))
+            return tn__fail_memory(err, SIZE_MAX);
+        most = TN__MAX(most, d);
+        g->stops[g->units->list[u].last - 1] = true;
+    }
+    if (!tn__mul(&count, most, images))
+        return tn__fail_memory(err, SIZE_MAX);
+    g->features = tn__alloc(count, sizeof *g->features);
+    return g->features ? TN_OK : tn__fail_memory(err, count * sizeof *g->features);
 }
 
 static tn_status sweep_units(gathering *g, const tn__probe *probe, tn_error *err)
@@ -131,10 +137,15 @@ static tn_status sweep_units(gathering *g, const tn__probe *probe, tn_error *err
     tn__engine *engine = NULL;
     tn__engine_options options = TN__ENGINE_OPTIONS_INIT;
     options.workers = probe->workers;
-    tn__sweep callbacks = {NULL, after, g};
-    tn_status status = tn__engine_create(&engine, g->units->model, &options, err);
+    tn__sweep callbacks = {.after = after, .user = g};
+    tn_status status = make_room(g, probe->n, err);
+    if (status == TN_OK)
+        status = tn__engine_create(&engine, g->units->model, &options, err);
+    callbacks.stops = g->stops;
     if (status == TN_OK)
         status = tn__engine_sweep(engine, probe->images, probe->n, &callbacks, err);
+    tn__free(g->features);
+    tn__free(g->stops);
     tn__engine_free(engine);
     return status;
 }
@@ -158,7 +169,7 @@ tn_status tn__unit_answers_measure(tn__unit_answers *out, const tn__units *units
         status = tn__fail_memory(err, count * sizeof *made.self);
     for (size_t u = 0; u < count && status == TN_OK; u++)
         made.channels[u] = tn__unit_neurons(units, u);
-    gathering g = {&made, units, cost};
+    gathering g = {.out = &made, .units = units, .cost = cost};
     if (status == TN_OK && wants_images(cost))
         status = sweep_units(&g, probe, err);
     if (status == TN_OK)

@@ -123,7 +123,11 @@ const float *tn__engine_gradient(const tn__engine *engine, size_t value);
  * they may change the engine's parameters (of this node in before()) and the node's
  * outputs in after(): data(k, s) is the mutable plain array of output k (input k in
  * before()) for shard s. Used to re-estimate statistics with everything upstream
- * corrected already. */
+ * corrected already.
+ *
+ * Where `stops` says after which nodes the sweep stops, those between are run together
+ * with the next that it does, fused; the callbacks see only that one, of which they
+ * have the outputs and no inputs, and what comes after the last stop is not run. */
 typedef struct tn__sweep_node {
     size_t node; /* in the model the engine was made from */
     size_t shards;
@@ -140,6 +144,7 @@ typedef struct tn__sweep {
     tn_status (*after)(void *user, const tn__sweep_node *at,
                        tn_error *err); /* or NULL */
     void *user;
+    const bool *stops; /* [nodes], or NULL: all */
 } tn__sweep;
 tn_status tn__engine_sweep(tn__engine *engine, const float *images, size_t n,
                            const tn__sweep *sweep, tn_error *err) TN_MUST_USE;

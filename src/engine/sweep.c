@@ -1,7 +1,7 @@
-/* sweep.c - node by node over all images, unfused.
+/* sweep.c - node by node, or run by run of nodes, over all images.
  *
- * Every node is compiled alone, as a plan with plain arrays on both sides. A value
- * lives from the node that makes it to its last reader, for all shards at once.
+ * Every run is compiled alone, as a plan with plain arrays on both sides. A value that
+ * leaves its run lives to its last reader, for all shards at once.
  */
 #include "engine/state.h"
 
@@ -20,7 +20,7 @@ typedef struct sweep_run {
     block spare[8];      /* given back by dead values */
     tn__plan **plans;    /* [workers] of the node at hand */
     size_t *imports, *exports, import_count, export_count;
-    size_t node;
+    size_t first, node; /* of the run at hand: its first node and its last */
 } sweep_run;
 
 static size_t shard_bytes(const sweep_run *r, size_t v)
@@ -87,8 +87,9 @@ static tn_status node_task(void *user, size_t t, size_t worker, tn_error *err)
     tn_status status;
     if (!r->plans[worker]) {
         tn__plan_spec spec = {.source = &r->engine->source,
-                              .first = r->node,
+                              .first = r->first,
                               .last = r->node + 1,
+                              .fuse = r->first < r->node && !r->engine->reference,
                               .reference = r->engine->reference,
                               .imports = r->imports,
                               .import_count = r->import_count,
@@ -110,21 +111,28 @@ static tn_status node_task(void *user, size_t t, size_t worker, tn_error *err)
     return TN_OK;
 }
 
-/* Activations the node reads, each once, and what it makes. */
-static void list_operands(sweep_run *r, const tn__node *node)
+/* Activations the run reads, each once, and what it makes for later ones. */
+static void list_operands(sweep_run *r)
 {
     r->import_count = r->export_count = 0;
-    for (size_t k = 0; k < node->input_count; k++) {
-        size_t v = node->inputs[k];
-        bool listed = v == TN__NONE || !r->values[v].memory;
-        for (size_t i = 0; i < r->import_count && !listed; i++)
-            listed = r->imports[i] == v;
-        if (!listed)
-            r->imports[r->import_count++] = v;
+    for (size_t n = r->first; n <= r->node; n++) {
+        const tn__node *node = &r->engine->source.model->nodes[n];
+        if (!tn__source_runs(&r->engine->source, n))
+            continue;
+        for (size_t k = 0; k < node->input_count; k++) {
+            size_t v = node->inputs[k];
+            bool listed = v == TN__NONE || !r->values[v].memory;
+            for (size_t i = 0; i < r->import_count && !listed; i++)
+                listed = r->imports[i] == v;
+            if (!listed)
+                r->imports[r->import_count++] = v;
+        }
+        for (size_t k = 0; k < node->output_count; k++) {
+            size_t v = node->outputs[k];
+            if (v != TN__NONE && (n == r->node || r->last_reader[v] > r->node))
+                r->exports[r->export_count++] = v;
+        }
     }
-    for (size_t k = 0; k < node->output_count; k++)
-        if (node->outputs[k] != TN__NONE)
-            r->exports[r->export_count++] = node->outputs[k];
 }
 
 static tn_status run_node(sweep_run *r, tn_error *err)
@@ -144,11 +152,12 @@ static tn_status run_node(sweep_run *r, tn_error *err)
 static tn_status sweep_node(sweep_run *r, size_t n, const tn__sweep *sweep,
                             tn_error *err)
 {
-    const tn__node *node = &r->engine->source.model->nodes[n];
     tn__sweep_node at = {.node = n, .shards = r->shards, .images = r->n, .context = r};
     tn_status status = TN_OK;
     r->node = n;
-    list_operands(r, node);
+    if (!sweep->stops)
+        r->first = n;
+    list_operands(r);
     if (sweep->before)
         status = sweep->before(sweep->user, &at, err);
     if (!status)
@@ -158,6 +167,7 @@ static tn_status sweep_node(sweep_run *r, size_t n, const tn__sweep *sweep,
     for (size_t v = 0; v < r->engine->source.model->value_count && !status; v++)
         if (r->values[v].memory && r->last_reader[v] <= n)
             give_back(r, v);
+    r->first = n + 1;
     return status;
 }
 
@@ -165,15 +175,12 @@ static tn_status allocate(sweep_run *r, tn_error *err)
 {
     const tn__source *source = &r->engine->source;
     const tn_model *model = source->model;
-    size_t values = model->value_count, most = 1;
-    for (size_t n = 0; n < model->node_count; n++)
-        most = TN__MAX(
-            most, TN__MAX(model->nodes[n].input_count, model->nodes[n].output_count));
+    size_t values = model->value_count;
     r->values = tn__alloc(values, sizeof *r->values);
     r->last_reader = tn__alloc(values, sizeof *r->last_reader);
     r->plans = tn__alloc(r->engine->worker_count, sizeof(tn__plan *));
-    r->imports = tn__alloc(most, sizeof *r->imports);
-    r->exports = tn__alloc(most, sizeof *r->exports);
+    r->imports = tn__alloc(values, sizeof *r->imports);
+    r->exports = tn__alloc(values, sizeof *r->exports);
     if (!r->values || !r->last_reader || !r->plans || !r->imports || !r->exports)
         return tn__fail_memory(err, values * sizeof *r->values);
     for (size_t v = 0; v < values; v++)
@@ -210,7 +217,7 @@ tn_status tn__engine_sweep(tn__engine *engine, const float *images, size_t n,
         memset(input->memory + bytes, 0, input->bytes - bytes);
     }
     for (size_t i = 0; i < engine->source.model->node_count && !status; i++)
-        if (tn__source_runs(&engine->source, i))
+        if (tn__source_runs(&engine->source, i) && (!sweep->stops || sweep->stops[i]))
             status = sweep_node(&r, i, sweep, err);
     release(&r);
     tn__engine_touch(engine); /* the callbacks may have written parameters */

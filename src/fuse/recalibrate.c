@@ -237,7 +237,7 @@ tn_status tn__recalibrate(tn_model *model, size_t *layers, const tn__recalibrati
     sweep s = {.model = model, .how = how};
     tn_status status = sweep_create(&s, err);
     if (status == TN_OK) {
-        tn__sweep callbacks = {before, after, &s};
+        tn__sweep callbacks = {.before = before, .after = after, .user = &s};
         status = tn__engine_sweep(s.engine, how->images, how->n, &callbacks, err);
     }
     if (status == TN_OK)

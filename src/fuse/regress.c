@@ -277,7 +277,7 @@ tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
                       tn_error *err)
 {
     run r = {.f = fusion, .model = fused, .ridge = RIDGE_START};
-    tn__sweep callbacks = {before, after, &r};
+    tn__sweep callbacks = {.before = before, .after = after, .user = &r};
     tn__engine_options options = {.workers = fusion->workers};
     tn_status status = tn__fitted_find(&r.list, &r.count, fused, fusion, err);
     for (size_t i = 0; i < r.count && status == TN_OK; i++)

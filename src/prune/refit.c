@@ -120,7 +120,7 @@ static tn_status sweep_before(refit *r, tn_error *err)
 static tn_status sweep_now(refit *r, tn_error *err)
 {
     tn__engine_options options = {.workers = r->how->workers};
-    tn__sweep callbacks = {before, after, r};
+    tn__sweep callbacks = {.before = before, .after = after, .user = r};
     tn_status status =
         tn__engine_create(&r->engine, r->how->small_probe, &options, err);
     if (status == TN_OK)

@@ -9,39 +9,56 @@
 
 #define GRAM_ROWS ((size_t)64)
 
+/* Takes the mean row off x [n, d]. */
+static tn_status centre(float *x, size_t n, size_t d, tn_error *err)
+{
+    double *mean = tn__alloc(d, sizeof *mean);
+    if (!mean)
+        return tn__fail_memory(err, d * sizeof *mean);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < d; k++)
+            mean[k] += (double)x[i * d + k];
+    }
+    for (size_t k = 0; k < d; k++)
+        mean[k] /= (double)n;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < d; k++)
+            x[i * d + k] -= (float)mean[k];
+    }
+    tn__free(mean);
+    return TN_OK;
+}
+
+tn_status tn__gram_linear_over(double *gram, float *x, size_t n, size_t d,
+                               tn_error *err)
+{
+    float *product = tn__alloc(n * n, sizeof *product);
+    if (!product)
+        return tn__fail_memory(err, n * n * sizeof *product);
+    tn_status status = centre(x, n, d, err);
+    for (size_t i = 0; i < n && status == TN_OK; i += GRAM_ROWS) /* the lower half */
+        tn__gemm_f32(false, true, TN__MIN(GRAM_ROWS, n - i), TN__MIN(i + GRAM_ROWS, n),
+                     d, 1, x + i * d, d, x, d, 0, product + i * n, n);
+    for (size_t i = 0; i < n && status == TN_OK; i++) {
+        for (size_t j = 0; j <= i; j++)
+            gram[i * n + j] = gram[j * n + i] = (double)product[i * n + j];
+    }
+    tn__free(product);
+    return status;
+}
+
 tn_status tn__gram_linear(double *gram, const float *x, size_t n, size_t d,
                           tn_error *err)
 {
     size_t count;
     if (!tn__mul(&count, n, d))
         return tn__fail_memory(err, SIZE_MAX);
-    float *centred = tn__alloc(count, sizeof *centred);
-    float *product = tn__alloc(n * n, sizeof *product);
-    double *mean = tn__alloc(d, sizeof *mean);
-    tn_status status = TN_OK;
-    if (!centred || !product || !mean) {
-        status = tn__fail_memory(err, count * sizeof *centred);
-        goto done;
-    }
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < d; k++)
-            mean[k] += (double)x[i * d + k];
-    }
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < d; k++)
-            centred[i * d + k] = x[i * d + k] - (float)(mean[k] / (double)n);
-    }
-    for (size_t i = 0; i < n; i += GRAM_ROWS) /* the lower half, in bands */
-        tn__gemm_f32(false, true, TN__MIN(GRAM_ROWS, n - i), TN__MIN(i + GRAM_ROWS, n),
-                     d, 1, centred + i * d, d, centred, d, 0, product + i * n, n);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j <= i; j++)
-            gram[i * n + j] = gram[j * n + i] = (double)product[i * n + j];
-    }
-done:
-    tn__free(centred);
-    tn__free(product);
-    tn__free(mean);
+    float *copy = tn__alloc(count, sizeof *copy);
+    if (!copy)
+        return tn__fail_memory(err, count * sizeof *copy);
+    memcpy(copy, x, count * sizeof *copy);
+    tn_status status = tn__gram_linear_over(gram, copy, n, d, err);
+    tn__free(copy);
     return status;
 }
 

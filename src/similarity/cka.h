@@ -17,6 +17,9 @@
  * HSIC and keeps f32 products accurate). TN_ERROR_MEMORY. */
 tn_status tn__gram_linear(double *gram, const float *x, size_t n, size_t d,
                           tn_error *err) TN_MUST_USE;
+/* The same where x may be overwritten. */
+tn_status tn__gram_linear_over(double *gram, float *x, size_t n, size_t d,
+                               tn_error *err) TN_MUST_USE;
 /* Turns a linear Gram matrix into that of the kernel exp(-|x - y|^2 / (2 s^2)), where s
  * is `bandwidth` times the median distance between different images. */
 tn_status tn__gram_rbf(double *gram, size_t n, double bandwidth,

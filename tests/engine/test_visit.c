@@ -172,7 +172,7 @@ static swept sweep_all(tn__engine *engine, const tn_model *model, const float *i
                .scaled = scaled,
                .engine = engine};
     assert_non_null(s.out);
-    tn__sweep sweep = {before_node, after_node, &s};
+    tn__sweep sweep = {.before = before_node, .after = after_node, .user = &s};
     assert_ok(tn__engine_sweep(engine, images, n, &sweep, err));
     assert_int_equal(s.nodes, model->node_count);
     return s;
@@ -203,6 +203,33 @@ static void a_sweep_computes_what_inference_does(void **state)
     tn_model_free(model);
 }
 
+/* A sweep that stops after every third node and the last. */
+static void a_sweep_by_runs_computes_what_inference_does(void **state)
+{
+    (void)state;
+    tn_model *nets[2] = {net_resnet(16, 8), net_lenet()};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = 11, count, nodes = nets[i]->node_count, stopped = 0;
+        float *images = random_floats(n * 256, 41);
+        float *expected = infer_all(nets[i], ENGINE(.shard = 4), images, n, &count);
+        tn__engine *engine = engine_of(nets[i], ENGINE(.shard = 4));
+        bool *stops = calloc(nodes, sizeof *stops);
+        for (size_t k = 0; k < nodes; k++)
+            stopped += stops[k] = k % 3 == 2 || k + 1 == nodes;
+        swept s = {.out = malloc(count * sizeof(float)), .last = nodes - 1};
+        tn__sweep sweep = {.after = after_node, .user = &s, .stops = stops};
+        assert_ok(tn__engine_sweep(engine, images, n, &sweep, err));
+        assert_int_equal(s.nodes, stopped);
+        assert_near(distance(s.out, expected, count), 0, 1e-5);
+        tn__engine_free(engine);
+        free(stops);
+        free(s.out);
+        free(expected);
+        free(images);
+        tn_model_free(nets[i]);
+    }
+}
+
 static void a_sweep_sees_parameters_changed_on_the_way(void **state)
 {
     (void)state;
@@ -228,6 +255,7 @@ int main(void)
         cmocka_unit_test(engines_are_visited_together),
         cmocka_unit_test(a_visitor_may_stop),
         cmocka_unit_test(a_sweep_computes_what_inference_does),
+        cmocka_unit_test(a_sweep_by_runs_computes_what_inference_does),
         cmocka_unit_test(a_sweep_sees_parameters_changed_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
