@@ -137,10 +137,14 @@ size_t tn__buffer_size(const tn__buffer *buffer)
     return buffer->size;
 }
 
-void tn__buffer_evict(const tn__buffer *buffer)
+void tn__buffer_evict(const tn__buffer *buffer, size_t offset, size_t size)
 {
-    if (buffer->mapped)
-        (void)madvise(buffer->bytes, buffer->size, MADV_DONTNEED);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t first = (offset + page - 1) / page * page, last = offset + size;
+    /* The page of the last byte ends with the mapping. */
+    last = last == buffer->size ? last : last / page * page;
+    if (buffer->mapped && last > first)
+        (void)madvise(buffer->bytes + first, last - first, MADV_DONTNEED);
 }
 
 uint8_t *tn__buffer_writable(tn__buffer *buffer)

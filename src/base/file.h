@@ -31,8 +31,9 @@ tn__buffer *tn__buffer_retain(tn__buffer *buffer);
 void tn__buffer_release(tn__buffer *buffer); /* takes NULL */
 const uint8_t *tn__buffer_bytes(const tn__buffer *buffer);
 size_t tn__buffer_size(const tn__buffer *buffer);
-/* Lets the system take the pages of a mapping back until they are read again. */
-void tn__buffer_evict(const tn__buffer *buffer);
+/* Lets the system take the pages of a mapping that lie wholly in these bytes back until
+ * they are read again. */
+void tn__buffer_evict(const tn__buffer *buffer, size_t offset, size_t size);
 /* The bytes for writing, or NULL where they are not ours alone. */
 uint8_t *tn__buffer_writable(tn__buffer *buffer);
 
@@ -56,6 +57,8 @@ void tn__file_abandon(tn__file_writer *w);
 /* Lower-case hexadecimal SHA-256 (64 characters and a zero). */
 #define TN__SHA256_HEX 65
 void tn__sha256_hex(char out[TN__SHA256_HEX], const void *bytes, size_t size);
+/* Of a buffer; a mapping is not left in memory. */
+void tn__sha256_buffer(char out[TN__SHA256_HEX], const tn__buffer *buffer);
 tn_status tn__sha256_file(char out[TN__SHA256_HEX], const char *path,
                           tn_error *err) TN_MUST_USE;
 

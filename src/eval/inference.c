@@ -4,13 +4,16 @@
 #include "eval/stream.h"
 #include "tenon/eval.h"
 
+enum { SHARD = 64 }; /* at most: fewer images are not filled up */
+
 tn_status tn_infer(float *outputs, const tn_model *model, const float *inputs, size_t n,
                    const tn_eval_options *options, tn_error *err)
 {
     tn__runners runner = {0};
     float *made = NULL;
     size_t count = 0;
-    tn_status status = tn__runners_create(&runner, &model, 1, 0, options, err);
+    tn_status status = tn__runners_create(
+        &runner, &model, 1, (int64_t)TN__MIN(TN__MAX(n, 1), SHARD), options, err);
     if (status)
         return status;
     /* the caller's memory is written only once all is well */

@@ -79,6 +79,7 @@ tn_status tn__tensor_over(tn__tensor *out, tn_dtype dtype, int rank,
         if (!status)
             memcpy(tn__buffer_writable(copy.buffer), tn__tensor_data(&view),
                    tn__tensor_bytes(&view));
+        tn__buffer_evict(buffer, offset, tn__tensor_bytes(&view));
         tn__tensor_release(&view);
         view = copy;
     }

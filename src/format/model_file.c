@@ -131,9 +131,7 @@ tn_status tn_model_load(tn_model **out, const char *path,
     if (!status) {
         tn__free(model->source);
         model->source = source;
-        tn__sha256_hex(model->source_sha256, tn__buffer_bytes(file),
-                       tn__buffer_size(file));
-        tn__buffer_evict(file); /* hashing has touched every page */
+        tn__sha256_buffer(model->source_sha256, file);
         *out = model;
     } else {
         tn_model_free(model);

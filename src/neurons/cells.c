@@ -109,7 +109,7 @@ static tn_status pass_roles(tn__cells *cells, const tn_model *model,
         computed = cells->nature[v] == TN__LEARNED &&
                    !tn__value_is_parameter(&model->values[v]);
     role_passing passing = {cells, computed};
-    const tn__listener listener = {.tie = pass_role, .user = &passing};
+    const tn__listener listener = {.tie = pass_role, .user = &passing, .learned = true};
     tn_status status = TN_OK;
     while (passing.changed && !status) {
         passing.changed = false;

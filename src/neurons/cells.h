@@ -75,6 +75,7 @@ typedef struct tn__listener {
     void *user;
     struct tn__survey *survey; /* fills it; bundles are not known then */
     bool inside;               /* notes what lies in what */
+    bool learned;              /* hears only nodes that make learned values */
 } tn__listener;
 
 /* Numbers the cells and unites what the rules tie. TN_ERROR_UNSUPPORTED where a node

@@ -235,6 +235,15 @@ static bool all_fixed(const tn__cells *cells, const tn__node *node)
     return true;
 }
 
+static bool makes_learned(const tn__cells *cells, const tn__node *node)
+{
+    for (size_t k = 0; k < node->output_count; k++)
+        if (node->outputs[k] != TN__NONE &&
+            cells->nature[node->outputs[k]] == TN__LEARNED)
+            return true;
+    return false;
+}
+
 static tn_status hear_rule(tn__walker *w, tn_error *err)
 {
     const tn__site *site = w->site;
@@ -322,7 +331,8 @@ tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
                     .listener = listener};
     tn_status status = TN_OK;
     for (size_t n = 0; n < model->node_count && !status; n++) {
-        if (all_fixed(cells, &model->nodes[n]))
+        if (all_fixed(cells, &model->nodes[n]) ||
+            (listener->learned && !makes_learned(cells, &model->nodes[n])))
             continue;
         cells->node = n;
         status = tn__site_fill(&site, &memory, model, shapes, n, err);

@@ -8,11 +8,15 @@
  */
 #include <string.h>
 
-#include "ops/op.h"
+#include "ops/operand.h"
 
 #define OPSET_MIN 7
 #define COUNT_MAX                                                                      \
     (INT64_C(1) << 48) /* elements: far beyond memory, far from overflow */
+
+/* Elements of a float parameter that folding takes for a table. What is made from
+ * larger ones is weights, which are computed when the network runs. */
+#define LEARNED_MAX ((size_t)1 << 17)
 
 typedef struct walk {
     const tn_model *model;
@@ -22,6 +26,7 @@ typedef struct walk {
     tn__tensor *made;       /* same */
     tn__tensor **made_at;   /* same: &made[k], NULL where not made */
     size_t folded;          /* elements so far */
+    bool *learned;          /* [values] made from large float parameters, or one */
 } walk;
 
 static tn_status alloc_shapes(tn__shapes *out, size_t values, int64_t batch,
@@ -50,7 +55,8 @@ static tn_status alloc_walk(walk *w, const tn_model *model, int64_t batch,
     w->inferred = tn__alloc(outputs, sizeof *w->inferred);
     w->made = tn__alloc(outputs, sizeof *w->made);
     w->made_at = tn__alloc(outputs, sizeof *w->made_at);
-    if (!w->inferred || !w->made || !w->made_at)
+    w->learned = tn__alloc(model->value_count, sizeof *w->learned);
+    if (!w->inferred || !w->made || !w->made_at || !w->learned)
         return tn__fail_memory(err, outputs * sizeof *w->made);
     return alloc_shapes(&w->shapes, model->value_count, batch, err);
 }
@@ -60,6 +66,7 @@ static void release_walk(walk *w)
     tn__free(w->inferred);
     tn__free(w->made);
     tn__free(w->made_at);
+    tn__free(w->learned);
     tn__site_memory_release(&w->memory);
     tn__shapes_release(&w->shapes);
 }
@@ -119,6 +126,8 @@ static tn_status take_parameters(walk *w, tn_error *err)
         w->shapes.shape[v] = value->parameter.shape;
         w->shapes.dtype[v] = value->parameter.dtype;
         w->shapes.constant[v] = tn__tensor_ref(&value->parameter);
+        w->learned[v] = tn__dtype_is_float(value->parameter.dtype) &&
+                        tn__tensor_count(&value->parameter) > LEARNED_MAX;
     }
     return TN_OK;
 }
@@ -148,7 +157,7 @@ static bool is_foldable(const walk *w, const tn__site *site, const tn__op *op)
     if (!op->forward)
         return false;
     for (size_t k = 0; k < site->input_count && !op->shape_only; k++)
-        if (site->in[k] && !site->constant[k])
+        if (site->in[k] && (!site->constant[k] || w->learned[site->node->inputs[k]]))
             return false;
     for (size_t k = 0; k < site->output_count; k++) {
         size_t count;

@@ -210,17 +210,17 @@ static dnnl_data_type_t type_of(tn__md md)
     return type;
 }
 
-static tn__md md_strided(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
-                         const int64_t *strides)
+static tn__md md_make(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
+                      const int64_t *strides, dnnl_format_tag_t tag)
 {
     full_dims full;
     dnnl_memory_desc_t md = NULL;
     full_dims_fill(&full, shape, strides);
     dnnl_status_t status =
-        strides ? dnnl_memory_desc_create_with_strides(&md, shape->rank, full.dims,
-                                                       type, full.strides)
-                : dnnl_memory_desc_create_with_tag(&md, shape->rank, full.dims, type,
-                                                   dnnl_format_tag_any);
+        strides
+            ? dnnl_memory_desc_create_with_strides(&md, shape->rank, full.dims, type,
+                                                   full.strides)
+            : dnnl_memory_desc_create_with_tag(&md, shape->rank, full.dims, type, tag);
     return succeeded(d, status, "a memory descriptor") ? take(d, OWNED_MD, md) : NULL;
 }
 #else
@@ -251,9 +251,9 @@ static dnnl_data_type_t type_of(tn__md md)
     return md->data_type;
 }
 
-/* strides NULL: any layout */
-static tn__md md_strided(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
-                         const int64_t *strides)
+/* strides NULL: by the tag */
+static tn__md md_make(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape,
+                      const int64_t *strides, dnnl_format_tag_t tag)
 {
     full_dims full;
     dnnl_memory_desc_t md;
@@ -261,8 +261,7 @@ static tn__md md_strided(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *sh
     dnnl_status_t status =
         strides ? dnnl_memory_desc_init_by_strides(&md, shape->rank, full.dims, type,
                                                    full.strides)
-                : dnnl_memory_desc_init_by_tag(&md, shape->rank, full.dims, type,
-                                               dnnl_format_tag_any);
+                : dnnl_memory_desc_init_by_tag(&md, shape->rank, full.dims, type, tag);
     return succeeded(d, status, "a memory descriptor") ? md_copy(d, &md) : NULL;
 }
 #endif
@@ -305,7 +304,7 @@ const tn__layout *tn__layout_plain(tn__dnnl *d, tn_dtype dtype, const tn__shape 
         full = (tn__shape){.rank = 1, .dims = {1}};
     int64_t strides[TN__MAX_RANK];
     row_major(strides, &full);
-    layout->md = md_strided(d, dnnl_f32, &full, strides);
+    layout->md = md_make(d, dnnl_f32, &full, strides, dnnl_format_tag_undef);
     return layout->md ? layout : NULL;
 }
 
@@ -313,7 +312,7 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
 {
     tn__layout *layout = layout_new(d, dtype, shape);
     dnnl_data_type_t type = dtype == TN_BF16 ? dnnl_bf16 : dnnl_f32;
-    if (!layout || !(layout->md = md_strided(d, type, shape, NULL)))
+    if (!layout || !(layout->md = md_make(d, type, shape, NULL, dnnl_format_tag_any)))
         return NULL;
     return layout;
 }
@@ -322,7 +321,8 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
                                      const int64_t *strides)
 {
     tn__layout *layout = layout_new(d, TN_F32, shape);
-    if (!layout || !(layout->md = md_strided(d, dnnl_f32, shape, strides)))
+    if (!layout ||
+        !(layout->md = md_make(d, dnnl_f32, shape, strides, dnnl_format_tag_undef)))
         return NULL;
     layout->bytes = md_size(layout->md);
     return layout;
@@ -337,6 +337,28 @@ bool tn__layout_equal(const tn__layout *a, const tn__layout *b)
     if (!a->md || !b->md)
         return !a->md && !b->md && a->bytes == b->bytes;
     return dnnl_memory_desc_equal(a->md, b->md) != 0;
+}
+
+size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout)
+{
+    static const struct {
+        size_t block; /* 0: all channels */
+        dnnl_format_tag_t tag[3];
+    } forms[] = {{0, {dnnl_nwc, dnnl_nhwc, dnnl_ndhwc}},
+                 {4, {dnnl_nCw4c, dnnl_nChw4c, dnnl_nCdhw4c}},
+                 {8, {dnnl_nCw8c, dnnl_nChw8c, dnnl_nCdhw8c}},
+                 {16, {dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c}}};
+    const tn__shape *shape = &layout->shape;
+    size_t count, channels = shape->rank > 1 ? (size_t)shape->dims[1] : 0;
+    if (layout->dtype != TN_F32 || !layout->md || shape->rank < 3 || shape->rank > 5 ||
+        !tn__shape_count(&count, shape) || layout->bytes != count * sizeof(float))
+        return 0;
+    for (size_t k = 0; k < TN__COUNT(forms) && !d->failure.code; k++) {
+        tn__md md = md_make(d, dnnl_f32, shape, NULL, forms[k].tag[shape->rank - 3]);
+        if (md && dnnl_memory_desc_equal(md, layout->md))
+            return forms[k].block ? forms[k].block : channels;
+    }
+    return 0;
 }
 
 const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,

@@ -51,6 +51,8 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
 /* f32 */
 const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
                                      const int64_t *strides);
+/* B where values [N, C, ...] lie as [N, C / B, ..., B], without padding; else 0. */
+size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout);
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b);
 /* Real numbers that a gradient can belong to: f32, or bf16 that a kernel chose. */
 static inline bool tn__layout_differs(const tn__layout *layout)

@@ -102,6 +102,13 @@ static const tn__op *const operators[] = {
     &tn__op_instance_norm,
     &tn__op_group_norm,
     &tn__op_conv_transpose,
+    &tn__op_resize,
+    &tn__op_upsample,
+    &tn__op_einsum,
+    &tn__op_trilu,
+    &tn__op_top_k,
+    &tn__op_depth_to_space,
+    &tn__op_space_to_depth,
 };
 
 const tn__op *tn__op_find(const char *domain, const char *type)

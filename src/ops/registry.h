@@ -27,6 +27,8 @@ extern const tn__op tn__op_mod, tn__op_prelu, tn__op_sum, tn__op_mean, tn__op_ma
 extern const tn__op tn__op_reduce_max, tn__op_reduce_min, tn__op_reduce_prod,
     tn__op_reduce_l1, tn__op_reduce_l2, tn__op_reduce_sum_square, tn__op_reduce_log_sum,
     tn__op_reduce_log_sum_exp, tn__op_arg_max, tn__op_arg_min, tn__op_tile,
-    tn__op_instance_norm, tn__op_group_norm, tn__op_conv_transpose;
+    tn__op_instance_norm, tn__op_group_norm, tn__op_conv_transpose, tn__op_resize,
+    tn__op_upsample, tn__op_einsum, tn__op_trilu, tn__op_top_k, tn__op_depth_to_space,
+    tn__op_space_to_depth;
 
 #endif

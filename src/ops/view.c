@@ -49,6 +49,27 @@ static bool is_empty(const tn__shape *extent)
     return false;
 }
 
+void tn__view_join(tn__shape *extent, tn__view *a, tn__view *b)
+{
+    int last = 0; /* axis of the result */
+    if (extent->rank == 0)
+        *extent = (tn__shape){.rank = 1, .dims = {1}};
+    for (int k = 1; k < extent->rank; k++) {
+        int64_t dim = extent->dims[k];
+        bool joins = a->stride[last] == a->stride[k] * dim &&
+                     b->stride[last] == b->stride[k] * dim;
+        if (dim == 1)
+            continue;
+        if (joins || extent->dims[last] == 1)
+            extent->dims[last] *= dim;
+        else
+            extent->dims[++last] = dim;
+        a->stride[last] = a->stride[k];
+        b->stride[last] = b->stride[k];
+    }
+    extent->rank = last + 1;
+}
+
 static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step,
                      int64_t count, size_t size)
 {
@@ -70,17 +91,19 @@ static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_s
 void tn__view_copy(void *to, const tn__view *to_view, const void *from,
                    const tn__view *from_view, const tn__shape *extent, size_t size)
 {
+    tn__view there = *to_view, here = *from_view;
+    tn__shape joined = *extent;
     if (is_empty(extent))
         return;
-    int lead = TN__MAX(extent->rank - 1, 0);
-    int64_t row = extent->rank ? extent->dims[lead] : 1;
+    tn__view_join(&joined, &there, &here);
+    int lead = joined.rank - 1;
     int64_t at[TN__MAX_RANK] = {0};
     do {
-        char *t = (char *)to + tn__view_at(to_view, at, lead) * (int64_t)size;
+        char *t = (char *)to + tn__view_at(&there, at, lead) * (int64_t)size;
         const char *f =
-            (const char *)from + tn__view_at(from_view, at, lead) * (int64_t)size;
-        copy_row(t, to_view->stride[lead], f, from_view->stride[lead], row, size);
-    } while (tn__index_next(at, extent, lead));
+            (const char *)from + tn__view_at(&here, at, lead) * (int64_t)size;
+        copy_row(t, there.stride[lead], f, here.stride[lead], joined.dims[lead], size);
+    } while (tn__index_next(at, &joined, lead));
 }
 
 void tn__view_sum(double *to, const tn__view *to_view, const float *from,

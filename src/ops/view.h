@@ -24,6 +24,9 @@ int64_t tn__view_at(const tn__view *view, const int64_t *at, int axes);
 /* Next index in row-major order over the first `axes` axes; false after the last. */
 bool tn__index_next(int64_t *at, const tn__shape *extent, int axes);
 
+/* Joins axes that follow each other in memory in both views, so that rows are long; an
+ * extent of rank 0 becomes one of rank 1. */
+void tn__view_join(tn__shape *extent, tn__view *a, tn__view *b);
 /* to[...] = from[...] for elements of `size` bytes. */
 void tn__view_copy(void *to, const tn__view *to_view, const void *from,
                    const tn__view *from_view, const tn__shape *extent, size_t size);

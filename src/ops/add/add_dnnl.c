@@ -1,4 +1,5 @@
-/* add_dnnl.c - Add of two activations of one shape, with ReLU fused behind it.
+/* add_dnnl.c - Add of two activations of one shape, with ReLU fused behind it; others
+ * are left to binary_quick.c.
  *
  * The gradient of both operands is that of the sum, so nothing is computed backward but
  * the ReLU, in place; the engine hands the one buffer to both.
@@ -63,7 +64,9 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 {
     const tn__layout *const *x = request->in;
     if (!x[0] || !x[1] || !x[0]->md || !x[1]->md ||
-        !tn__shape_equal(&x[0]->shape, &x[1]->shape) || base_of(request) < 0)
+        !tn__shape_equal(&x[0]->shape, &x[1]->shape))
+        return request->fused ? TN_OK : tn__binary_quick.create(out, request, err);
+    if (base_of(request) < 0)
         return TN_OK;
     add_kernel *a = tn__dnnl_alloc(request->dnnl, 1, sizeof *a);
     if (!a)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/view.h"
@@ -52,7 +53,8 @@ tn_status tn__binary_couple(tn__coupling *c, const tn__site *site, tn_error *err
 #define BINARY(name, shapes)                                                           \
     {                                                                                  \
         .type = name, .domain = "", .infer = shapes, .couple = tn__binary_couple,      \
-        .joint = true, .forward = tn__binary_forward, .backward = tn__binary_backward  \
+        .joint = true, .forward = tn__binary_forward, .backward = tn__binary_backward, \
+        .kernel = &tn__binary_quick                                                    \
     }
 
 const tn__op tn__op_sub = BINARY("Sub", tn__binary_infer);

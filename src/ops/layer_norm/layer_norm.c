@@ -3,6 +3,7 @@
  * deviation) are made where they are read. Ba, Kiros and Hinton, arXiv 1607.06450. */
 #include "ops/layer_norm/layer_norm.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -85,4 +86,5 @@ const tn__op tn__op_layer_norm = {
     .couple = layer_norm_couple,
     .forward = tn__layer_norm_forward,
     .backward = tn__layer_norm_backward,
+    .kernel = &tn__layernorm_quick,
 };

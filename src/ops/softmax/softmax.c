@@ -2,6 +2,7 @@
  * the input is taken as a matrix whose columns are the axes from `axis` on. */
 #include "ops/softmax/softmax.h"
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -46,7 +47,8 @@ static tn_status softmax_couple(tn__coupling *c, const tn__site *site, tn_error 
 #define SOFTMAX(name)                                                                  \
     {                                                                                  \
         .type = name, .domain = "", .infer = softmax_infer, .couple = softmax_couple,  \
-        .forward = tn__softmax_forward, .backward = tn__softmax_backward               \
+        .forward = tn__softmax_forward, .backward = tn__softmax_backward,              \
+        .kernel = &tn__softmax_quick                                                   \
     }
 
 const tn__op tn__op_softmax = SOFTMAX("Softmax");

@@ -1,7 +1,5 @@
 /* tile.c - Tile: an array repeated along its axes; element i of an axis of extent n is
  * element i mod n of the input. The repeats must be known at compile time. */
-#include <string.h>
-
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/view.h"
@@ -44,35 +42,47 @@ static tn_status tile_couple(tn__coupling *c, const tn__site *site, tn_error *er
     return status ? status : tn__couple_freeze(c, site, 1, "repeats", err);
 }
 
-static int64_t source_of(const int64_t *at, const tn__view *dense, const tn__shape *in)
+/* The copies of the input, numbered by `copy` [rank], in the output. */
+static tn__view copy_view(const int64_t *copy, const tn__shape *in,
+                          const tn__shape *out)
 {
-    int64_t offset = 0;
+    tn__view view = tn__view_dense(out);
     for (int k = 0; k < in->rank; k++)
-        offset += at[k] % in->dims[k] * dense->stride[k];
-    return offset;
+        view.offset += copy[k] * in->dims[k] * view.stride[k];
+    return view;
+}
+
+/* How many copies there are along each axis. */
+static tn__shape copies_of(const tn__shape *in, const tn__shape *out)
+{
+    tn__shape copies = {.rank = in->rank};
+    for (int k = 0; k < in->rank; k++)
+        copies.dims[k] = in->dims[k] ? out->dims[k] / in->dims[k] : 0;
+    return copies;
 }
 
 static tn_status tile_forward(tn__tensor *const *out, const tn__tensor *const *in,
                               const tn__site *site, tn_error *err)
 {
     (void)site;
-    const tn__shape *extent = &out[0]->shape;
-    tn__view dense = tn__view_dense(&in[0]->shape);
-    size_t size = tn__dtype_size(in[0]->dtype);
-    int64_t at[TN__MAX_RANK] = {0};
+    const tn__shape *shape = &in[0]->shape, *extent = &out[0]->shape;
+    tn__view dense = tn__view_dense(shape);
+    tn__shape copies = copies_of(shape, extent);
+    int64_t copy[TN__MAX_RANK] = {0};
     void *data;
     tn_status status = tn__tensor_write(out[0], &data, err);
-    if (status)
+    if (status || tn__tensor_count(out[0]) == 0)
         return status;
-    for (size_t i = 0, count = tn__tensor_count(out[0]); i < count; i++) {
-        size_t from = (size_t)source_of(at, &dense, &in[0]->shape);
-        memcpy((char *)data + i * size,
-               (const char *)tn__tensor_data(in[0]) + from * size, size);
-        (void)tn__index_next(at, extent, extent->rank);
-    }
+    do {
+        tn__view view = copy_view(copy, shape, extent);
+        tn__view_copy(data, &view, tn__tensor_data(in[0]), &dense, shape,
+                      tn__dtype_size(in[0]->dtype));
+    } while (tn__index_next(copy, &copies, copies.rank));
     return TN_OK;
 }
 
+/* The sum of the gradients of all copies; the place of the result holds one of them at
+ * a time. */
 static tn_status tile_backward(tn__tensor *const *din, const tn__tensor *const *dout,
                                const tn__tensor *const *in,
                                const tn__tensor *const *out, const tn__site *site,
@@ -82,17 +92,23 @@ static tn_status tile_backward(tn__tensor *const *din, const tn__tensor *const *
     (void)site;
     if (!din[0])
         return TN_OK;
+    const tn__shape *shape = &in[0]->shape, *extent = &dout[0]->shape;
     size_t count = tn__tensor_count(din[0]);
+    tn__view dense = tn__view_dense(shape);
+    tn__shape copies = copies_of(shape, extent);
+    int64_t copy[TN__MAX_RANK] = {0};
     double *sum = tn__alloc(count, sizeof *sum);
     if (!sum)
         return tn__fail_memory(err, count * sizeof *sum);
-    tn__view dense = tn__view_dense(&in[0]->shape);
-    const tn__shape *extent = &dout[0]->shape;
-    int64_t at[TN__MAX_RANK] = {0};
-    for (size_t i = 0, all = tn__tensor_count(dout[0]); i < all; i++) {
-        sum[source_of(at, &dense, &in[0]->shape)] +=
-            (double)tn__tensor_f32_const(dout[0])[i];
-        (void)tn__index_next(at, extent, extent->rank);
+    float *one = tn__tensor_f32(din[0]);
+    bool more = tn__tensor_count(dout[0]) > 0;
+    while (more) {
+        tn__view view = copy_view(copy, shape, extent);
+        tn__view_copy(one, &dense, tn__tensor_f32_const(dout[0]), &view, shape,
+                      sizeof *one);
+        for (size_t i = 0; i < count; i++)
+            sum[i] += (double)one[i];
+        more = tn__index_next(copy, &copies, copies.rank);
     }
     tn__store_f64(din[0], sum);
     tn__free(sum);

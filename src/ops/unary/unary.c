@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -50,7 +51,7 @@ tn_status tn__unary_couple(tn__coupling *c, const tn__site *site, tn_error *err)
     {                                                                                  \
         .type = name, .domain = "", .infer = tn__unary_infer,                          \
         .couple = tn__unary_couple, .joint = true, .forward = tn__unary_forward,       \
-        .backward = tn__unary_backward                                                 \
+        .backward = tn__unary_backward, .kernel = &tn__unary_quick                     \
     }
 
 const tn__op tn__op_leaky_relu = UNARY("LeakyRelu");

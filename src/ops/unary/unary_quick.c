@@ -1,0 +1,241 @@
+/* unary_quick.c - elementwise functions as loops of vectors, in whatever layout the
+ * input has: elements of a layout without padding are only so many numbers.
+ *
+ * Where a function has no such loop the formula is called for each element. Backward
+ * reads the input. Functions differ from the formulas by a few units in the last place
+ * (quick.h); slopes at kinks are the same.
+ */
+#include <math.h>
+
+#include "ops/onednn.h"
+#include "ops/quick.h"
+#include "ops/unary/unary.h"
+
+#define SQRT_HALF 0.70710678118654752440f
+#define DENSITY 0.39894228040143267794f    /* 1 / sqrt(2 pi) */
+#define TANH_SCALE 0.79788456080286535588f /* sqrt(2 / pi) */
+
+/* y = f(x); dx = dy f'(x), where dx may be dy; p as in the formula. */
+typedef void forward_loop(float *y, const float *x, size_t n, const float p[2]);
+typedef void backward_loop(float *dx, const float *dy, const float *x, size_t n,
+                           const float p[2]);
+
+#define LOOPS(name, value, slope)                                                      \
+    TN__VECTORS static void name##_forward(float *y, const float *x, size_t n,         \
+                                           const float p[2])                           \
+    {                                                                                  \
+        (void)p;                                                                       \
+        for (size_t i = 0; i < n; i++) {                                               \
+            float u = x[i];                                                            \
+            y[i] = (value);                                                            \
+        }                                                                              \
+    }                                                                                  \
+    TN__VECTORS static void name##_backward(                                           \
+        float *dx, const float *dy, const float *x, size_t n, const float p[2])        \
+    {                                                                                  \
+        (void)p;                                                                       \
+        for (size_t i = 0; i < n; i++) {                                               \
+            float u = x[i];                                                            \
+            dx[i] = dy[i] * (slope);                                                   \
+        }                                                                              \
+    }
+
+static inline float erf_slope(float u)
+{
+    return 2 * 0.56418958354775628695f * tn__quick_exp(-u * u);
+}
+
+static inline float gelu(float u)
+{
+    return 0.5f * u * (1 + tn__quick_erf(u * SQRT_HALF));
+}
+
+static inline float gelu_slope(float u)
+{
+    return 0.5f * (1 + tn__quick_erf(u * SQRT_HALF)) +
+           u * DENSITY * tn__quick_exp(-0.5f * u * u);
+}
+
+static inline float gelu_tanh(float u)
+{
+    return 0.5f * u * (1 + tn__quick_tanh(TANH_SCALE * (u + 0.044715f * u * u * u)));
+}
+
+static inline float gelu_tanh_slope(float u)
+{
+    float t = tn__quick_tanh(TANH_SCALE * (u + 0.044715f * u * u * u));
+    float inner = TANH_SCALE * (1 + 3 * 0.044715f * u * u);
+    return 0.5f * (1 + t) + 0.5f * u * (1 - t * t) * inner;
+}
+
+static inline float sigmoid_slope(float u)
+{
+    float y = tn__quick_sigmoid(u);
+    return y * (1 - y);
+}
+
+static inline float tanh_slope(float u)
+{
+    float y = tn__quick_tanh(u);
+    return 1 - y * y;
+}
+
+static inline float bounded(float u, float low, float high)
+{
+    u = u < low ? low : u;
+    return u > high ? high : u;
+}
+
+static inline float hard_sigmoid_slope(float u, const float p[2])
+{
+    float line = p[0] * u + p[1];
+    return line > 0 && line < 1 ? p[0] : 0;
+}
+
+static inline float hard_swish_slope(float u)
+{
+    float line = u * (1.0f / 6) + 0.5f;
+    return bounded(line, 0, 1) + (line > 0 && line < 1 ? u * (1.0f / 6) : 0);
+}
+
+LOOPS(erf, tn__quick_erf(u), erf_slope(u))
+LOOPS(gelu, gelu(u), gelu_slope(u))
+LOOPS(gelu_tanh, gelu_tanh(u), gelu_tanh_slope(u))
+LOOPS(sigmoid, tn__quick_sigmoid(u), sigmoid_slope(u))
+LOOPS(tanh, tn__quick_tanh(u), tanh_slope(u))
+LOOPS(exp, tn__quick_exp(u), tn__quick_exp(u))
+LOOPS(sqrt, sqrtf(u), 0.5f / sqrtf(u))
+LOOPS(clip, bounded(u, p[0], p[1]), u >= p[0] && u <= p[1] ? 1.0f : 0.0f)
+LOOPS(leaky, u > 0 ? u : p[0] * u, u > 0 ? 1.0f : p[0])
+LOOPS(hard_sigmoid, bounded(p[0] * u + p[1], 0, 1), hard_sigmoid_slope(u, p))
+LOOPS(hard_swish, u *bounded(u *(1.0f / 6) + 0.5f, 0, 1), hard_swish_slope(u))
+
+typedef struct loops {
+    const char *type;
+    forward_loop *forward;
+    backward_loop *backward;
+} loops;
+
+static const loops known[] = {
+    {"Erf", erf_forward, erf_backward},
+    {"Gelu", gelu_forward, gelu_backward},
+    {"Sigmoid", sigmoid_forward, sigmoid_backward},
+    {"Tanh", tanh_forward, tanh_backward},
+    {"Exp", exp_forward, exp_backward},
+    {"Sqrt", sqrt_forward, sqrt_backward},
+    {"Clip", clip_forward, clip_backward},
+    {"LeakyRelu", leaky_forward, leaky_backward},
+    {"HardSigmoid", hard_sigmoid_forward, hard_sigmoid_backward},
+    {"HardSwish", hard_swish_forward, hard_swish_backward},
+};
+
+typedef struct unary_kernel {
+    tn__kernel base;
+    const tn__layout *y;
+    const tn__formula *formula;
+    forward_loop *forward; /* NULL: the formula */
+    backward_loop *backward;
+    float p[2];
+    double exact[2]; /* the same */
+    size_t count;
+    const float *x, *dy;
+    float *out, *dx;
+} unary_kernel;
+
+static tn_status unary_bind(tn__kernel *kernel, const tn__kernel_memory *m,
+                            tn_error *err)
+{
+    (void)err;
+    unary_kernel *u = (unary_kernel *)kernel;
+    u->x = m->in[0];
+    u->out = m->out[0];
+    u->dx = m->din ? m->din[0] : NULL;
+    u->dy = m->dout ? m->dout[0] : NULL;
+    return TN_OK;
+}
+
+static tn_status unary_forward(tn__kernel *kernel, tn_error *err)
+{
+    (void)err;
+    unary_kernel *u = (unary_kernel *)kernel;
+    if (u->forward)
+        u->forward(u->out, u->x, u->count, u->p);
+    else
+        for (size_t i = 0; i < u->count; i++)
+            u->out[i] = (float)u->formula->value((double)u->x[i], u->exact);
+    return TN_OK;
+}
+
+static tn_status unary_backward(tn__kernel *kernel, tn_error *err)
+{
+    (void)err;
+    unary_kernel *u = (unary_kernel *)kernel;
+    if (u->backward) {
+        u->backward(u->dx, u->dy, u->x, u->count, u->p);
+        return TN_OK;
+    }
+    for (size_t i = 0; i < u->count; i++) {
+        double x = (double)u->x[i], y = u->formula->value(x, u->exact);
+        u->dx[i] = (float)((double)u->dy[i] * u->formula->slope(x, y, u->exact));
+    }
+    return TN_OK;
+}
+
+static void choose_loops(unary_kernel *u, const char *type)
+{
+    for (size_t k = 0; k < TN__COUNT(known); k++)
+        if (strcmp(known[k].type, type) == 0) {
+            u->forward = known[k].forward;
+            u->backward = known[k].backward;
+        }
+    if (strcmp(type, "Gelu") == 0 && u->exact[0] != 0) {
+        u->forward = gelu_tanh_forward;
+        u->backward = gelu_tanh_backward;
+    }
+    u->p[0] = (float)u->exact[0];
+    u->p[1] = (float)u->exact[1];
+}
+
+/* Bounds must be known; a layout with padding has zeros there that must stay. */
+static bool suits(const tn__kernel_request *request, size_t count)
+{
+    const tn__layout *x = request->in[0];
+    const tn__site *site = request->site;
+    if (!x || x->dtype != TN_F32 || !count || x->bytes != count * sizeof(float))
+        return false;
+    for (size_t k = 1; k < site->input_count; k++)
+        if (site->in[k] && (!site->constant[k] || request->wanted[k]))
+            return false;
+    return true;
+}
+
+static tn_status create(tn__kernel **out, const tn__kernel_request *request,
+                        tn_error *err)
+{
+    const tn__site *site = request->site;
+    size_t count = 0;
+    if (!tn__shape_count(&count, site->in[0]) || !suits(request, count))
+        return TN_OK;
+    unary_kernel *u = tn__dnnl_alloc(request->dnnl, 1, sizeof *u);
+    if (!u)
+        return tn__dnnl_check(request->dnnl, err);
+    u->formula = tn__formula_find(site->node->type);
+    tn_status status = TN_OK;
+    if (u->formula->read)
+        status = u->formula->read(u->exact, site->constant, site, err);
+    if (status)
+        return status;
+    choose_loops(u, site->node->type);
+    u->y = request->in[0];
+    u->count = count;
+    u->base.out = &u->y;
+    u->base.keeps_in = request->wanted[0];
+    u->base.in_place = 1u;
+    u->base.bind = unary_bind;
+    u->base.forward = unary_forward;
+    u->base.backward = unary_backward;
+    *out = &u->base;
+    return TN_OK;
+}
+
+const tn__kernel_class tn__unary_quick = {.name = "unary:quick", .create = create};
