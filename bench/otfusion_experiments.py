@@ -227,14 +227,8 @@ TUNED = (
                      for seed in SEEDS], (),
      "--learning-rate 0.005 --weight-decay 1e-4", FASHION, FASHION),
     ("`resnet8`, Fashion-MNIST, parents 4 epochs, tuned 0.4 epochs (24,000 images)",
-     "fashion-resnet", [[RESULTS / f"fashion-resnet-{seed}{side}.onnx" for side in "ab"]
-                        for seed in SEEDS], (),
+     "fashion-resnet", [[RESULTS / f"fashion-resnet-1{side}.onnx" for side in "ab"]], (),
      "--learning-rate 0.01 --flip", f"{FASHION},limit=24000", FASHION),
-    ("`cifar10-jpeg-resnet20-{0,1}`, parents 36 epochs, tuned half an epoch (25,000 "
-     "images), so 1.4 %", "cifar10-jpeg-resnet20",
-     [[SHARED / "models" / f"cifar10-jpeg-resnet20-{k}.pth" for k in (0, 1)]],
-     ("--arch", "resnet20"), "--learning-rate 0.01 --pad 4 --flip",
-     f"{CIFAR}train.tar.zst,limit=25000", f"{CIFAR}test.tar.zst"),
 )
 STARTS = (("plain average", "average", "--plain"), ("fused, recalibrated", "fused", ""),
           ("fused, layers refitted", "refitted", "--refit layers"))
