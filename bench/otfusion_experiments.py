@@ -313,6 +313,8 @@ def faster(runs):
 
 SHAPE_WAYS = (("weights, no image", False, ""), ("the default", True, ""),
               ("refitted", True, "--refit layers"))
+# goals of the dense network alone, since the pruned one has lost its way
+DENSE_GOALS = ("refitted to the dense one", True, "--refit layers --weights 0/1")
 NARROW = "mlp:784-128-64-32-10:bias"
 NARROW_OPTIONS = "--epochs 12 --learning-rate 0.05 --weight-decay 1e-4"
 MANY_WAYS = (("many-to-one", "--many many-to-one"), ("iterative", "--many iterative"),
@@ -320,10 +322,10 @@ MANY_WAYS = (("many-to-one", "--many many-to-one"), ("iterative", "--many iterat
              ("mean, layers refitted", "--many mean --refit layers"))
 
 
-def shaped(runs, files):
-    """Fusions onto the first file: accuracies by SHAPE_WAYS."""
+def shaped(runs, files, ways=SHAPE_WAYS):
+    """Fusions onto the first file: their accuracies."""
     row = []
-    for label, seen, options in SHAPE_WAYS:
+    for label, seen, options in ways:
         data = ("--data", FASHION, "--eval-data", "none") if seen else ()
         out = f"{files[0].stem}-with-{files[1].stem}-{slug(label)}"
         fused(runs, files, data, *options.split(), out=out)
@@ -334,7 +336,7 @@ def shaped(runs, files):
 
 def compression(runs):
     """A dense network into its pruned self."""
-    rows = []
+    rows, ways = [], (*SHAPE_WAYS, DENSE_GOALS)
     for title, stem in (("`mlp:784-256-128-64-10:bias`", "fashion-mlp"),
                         ("`resnet8`", "fashion-resnet")):
         dense = RESULTS / f"{stem}-1a.onnx"
@@ -346,11 +348,13 @@ def compression(runs):
             rows.append([f"{title}, {100 * float(share):.0f} % pruned",
                          percent(accuracy(report["model"]), 2),
                          percent(accuracy(report["pruned"]), 2),
-                         *shaped(runs, (little, dense))])
-    header = ["", "dense", "pruned alone", *(f"fused: {label}" for label, *_ in SHAPE_WAYS)]
+                         *shaped(runs, (little, dense), ways)])
+    header = ["", "dense", "pruned alone", *(f"fused: {label}" for label, *_ in ways)]
     return ["### A dense network into its pruned self", "",
             "`tenon prune --method delete --importance l1`, then `tenon fuse PRUNED DENSE` "
-            "with equal weights: the size of the first.", "", table(header, rows)]
+            "with equal weights, or with `--weights 0/1` where the goals of refitting are "
+            "the dense network's alone; the result has the size of the first.", "",
+            table(header, rows)]
 
 
 def widths(runs):

@@ -1,6 +1,6 @@
 """The pictures of docs/results/otfusion.md as SVG text."""
 
-WIDTH, HEIGHT, LEFT, TOP = 430, 300, 60, 50
+WIDTH, HEIGHT, LEFT, TOP = 470, 300, 60, 50
 PLOT_W, PLOT_H = 330, 190
 
 
