@@ -272,29 +272,31 @@ static void show_chain(const struct assemble_job *job)
 /* Kendall's tau of each proxy with the accuracy after an epoch of tuning. */
 static void show_audit(const tn_assemble_report *report)
 {
-    size_t n = report->chain_count;
-    double *columns = cli_alloc(n, 8 * sizeof *columns), *tuned = columns + 7 * n;
     static const char *const names[] = {"stitched accuracy",
+                                        "stitched loss, negated",
                                         "stitch residuals",
                                         "similarity to anchors",
                                         "NASWOT",
                                         "NASWOT per unit",
                                         "parameters",
                                         "MACs"};
+    const size_t n = report->chain_count, proxies = CLI_COUNT(names);
+    double *columns = cli_alloc(n, (proxies + 1) * sizeof *columns);
+    double *tuned = columns + proxies * n;
     for (size_t c = 0; c < n; c++) {
         const tn_assemble_chain *chain = &report->chains[c];
-        const double values[] = {chain->stitched,        chain->residual,
-                                 chain->similarity,      chain->naswot,
-                                 chain->naswot_per_unit, (double)chain->params,
-                                 (double)chain->macs};
-        for (size_t p = 0; p < 7; p++)
+        const double values[CLI_COUNT(names)] = {
+            chain->stitched,       -chain->loss,       chain->residual,
+            chain->similarity,     chain->naswot,      chain->naswot_per_unit,
+            (double)chain->params, (double)chain->macs};
+        for (size_t p = 0; p < proxies; p++)
             columns[p * n + c] = values[p];
         tuned[c] = chain->tuned;
     }
     printf("\nKendall's tau with the accuracy after an epoch on the stitches, %zu "
            "chains\n",
            n);
-    for (size_t p = 0; p < 7; p++)
+    for (size_t p = 0; p < proxies; p++)
         printf("%-24s%7.3f\n", names[p], tn_kendall(columns + p * n, tuned, n));
     free(columns);
 }
