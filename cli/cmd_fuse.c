@@ -66,7 +66,7 @@ static int check_usage(const struct cli_fuse_args *args)
     if (fuse->method == TN_FUSE_AUTO && !base->data)
         return cli_usage(base->command, "--method auto wants --data SPEC");
     if (fuse->refit != TN_REFIT_NONE && !base->data)
-        return cli_usage(base->command, "--refit layers wants --data SPEC");
+        return cli_usage(base->command, "--refit wants --data SPEC");
     if (fuse->support == TN_SUPPORT_ACTIVATIONS && !base->data)
         return cli_usage(base->command, "--support activations wants --data SPEC");
     if (fuse->support == TN_SUPPORT_BOTH && !base->data)

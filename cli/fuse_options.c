@@ -36,8 +36,13 @@ static const struct cli_choice recalibrations[] = {
     {"norm", TN_RECALIBRATE_NORM},           {"repair", TN_RECALIBRATE_REPAIR},
     {"data-free", TN_RECALIBRATE_DATA_FREE}, {NULL, 0}};
 
-static const struct cli_choice refits[] = {
-    {"none", TN_REFIT_NONE}, {"layers", TN_REFIT_LAYERS}, {NULL, 0}};
+static const struct cli_choice refits[] = {{"none", TN_REFIT_NONE},
+                                           {"layers", TN_REFIT_LAYERS},
+                                           {"pairs", TN_REFIT_PAIRS},
+                                           {"clusters", TN_REFIT_CLUSTERS},
+                                           {NULL, 0}};
+static const struct cli_choice scores[] = {
+    {"uniform", TN_SCORES_UNIFORM}, {"energy", TN_SCORES_ENERGY}, {NULL, 0}};
 static const struct cli_choice refit_goals[] = {
     {"mean", TN_REFIT_MEAN}, {"spread", TN_REFIT_SPREAD}, {NULL, 0}};
 static const struct cli_choice depths[] = {
@@ -78,7 +83,8 @@ static const struct cli_option options[] = {
      .offset = FIELD(refit),
      .help =
          "layers: each layer in turn is fitted, by least squares on the calibration "
-         "images, to the mean of what the aligned parents answer",
+         "images, to the mean of what the aligned parents answer; pairs and clusters: "
+         "its neurons matched anew by what their fits miss (Neuron Interpolation)",
      .choices = refits},
     {.name = "refit-goal",
      .kind = CLI_CHOICE,
@@ -86,6 +92,13 @@ static const struct cli_option options[] = {
      .offset = FIELD(refit_goal),
      .help = "spread: with the standard deviations of the parents, which a mean lacks",
      .choices = refit_goals},
+    {.name = "scores",
+     .kind = CLI_CHOICE,
+     .recorded = true,
+     .offset = FIELD(scores),
+     .help = "of --refit pairs and clusters: what neurons count in their mean; energy: "
+             "what they send on",
+     .choices = scores},
     {.name = "recalibrate",
      .kind = CLI_CHOICE,
      .recorded = true,

@@ -79,11 +79,22 @@ typedef enum tn_effort {                   /* of method auto */
 
 typedef enum tn_refit {
     TN_REFIT_NONE,
-    TN_REFIT_LAYERS /* each layer in turn is fitted, by least squares with a ridge, from
-                       what it is fed in the fused network to the mean answers of the
-                       aligned parents: PLeaS, arXiv 2407.02447, in closed form, with
-                       sequential inputs as in Neuron Interpolation, 2507.00037 */
+    TN_REFIT_LAYERS, /* each layer in turn is fitted, by least squares with a ridge,
+                       from what it is fed in the fused network to the mean answers of
+                       the aligned parents: PLeaS, arXiv 2407.02447, in closed form,
+                       with sequential inputs as in Neuron Interpolation, 2507.00037 */
+    TN_REFIT_PAIRS,  /* the same, and where a layer alone makes its neurons those of two
+                        models are matched anew by what their fits on the inputs in the
+                        fused network miss: Hungarian linear fusion, 2507.00037 */
+    TN_REFIT_CLUSTERS /* the same for any number of models, by k-means of all their
+                         neurons: k-means linear fusion */
 } tn_refit;
+
+typedef enum tn_scores { /* of neurons that become one, in their mean */
+                         TN_SCORES_UNIFORM,
+                         TN_SCORES_ENERGY /* standard deviation times the norm of the
+                                             weights that read it */
+} tn_scores;
 
 typedef enum tn_refit_goal {
     TN_REFIT_MEAN,  /* mean of the aligned parents' answers */
@@ -123,6 +134,7 @@ typedef struct tn_fuse_options {
                         (Git Re-Basin, ICLR 2023, arXiv 2209.04836) */
     tn_refit refit;  /* in place of recalibration, unless that is asked for */
     tn_refit_goal refit_goal;
+    tn_scores scores; /* of pairs and clusters */
     tn_recalibrate recalibrate;
     size_t samples;        /* probe images for the support */
     size_t calibration;    /* images for recalibration */
@@ -219,11 +231,11 @@ TN_API TN_MUST_USE tn_status tn_fusion_create(tn_fusion **out, tn_fuse_report *r
 TN_API void tn_fusion_free(tn_fusion *fusion); /* takes NULL */
 
 /* One result. Of `options` weights, align (false: the plain average), refit,
- * refit_goal, recalibrate and width are read; the others are what the fusion was
- * created with. NULL: all are, and with method auto the result is what that found. Sets
- * layers_recalibrated, layers_refitted and seconds_recalibrate of the report (NULL:
- * none). What is asked of the parents on the way is kept for the next result. Errors as
- * tn_fuse(). */
+ * refit_goal, scores, recalibrate and width are read; the others are what the fusion
+ * was created with. NULL: all are, and with method auto the result is what that found.
+ * Sets layers_recalibrated, layers_refitted and seconds_recalibrate of the report
+ * (NULL: none). What is asked of the parents on the way is kept for the next result.
+ * Errors as tn_fuse(). */
 TN_API TN_MUST_USE tn_status tn_fusion_build(tn_model **out, tn_fuse_report *report,
                                              tn_fusion *fusion,
                                              const tn_fuse_options *options,

@@ -221,12 +221,15 @@ typedef struct tn__merged {
     size_t recalibrated, refitted; /* layers */
     double seconds;
 } tn__merged;
+/* The weighted mean of the parents as maps and weights stand. */
+tn_status tn__fusion_average(tn_model **out, const tn__fusion *fusion,
+                             tn_error *err) TN_MUST_USE;
 /* The average of the parents as maps and weights stand, corrected as the options say.
  */
 tn_status tn__fusion_merge(tn_model **out, tn__merged *merged, tn__fusion *fusion,
                            tn_error *err) TN_MUST_USE;
 /* The same of an aligned fusion, which stays as it is, with what `options` say of the
- * result: weights, align, width, refit, refit_goal and recalibrate. */
+ * result: weights, align, width, refit, refit_goal, scores and recalibrate. */
 tn_status tn__fusion_build(tn_model **out, tn__merged *merged, tn__fusion *fusion,
                            const tn_fuse_options *options, tn_error *err) TN_MUST_USE;
 
@@ -275,8 +278,9 @@ tn_status tn__goals_mix(tn__goal **goals, size_t *count, const tn__fusion *fusio
 
 /* Fits the layers of `fused` one after another to the mean answers of the aligned
  * parents on the calibration images, and gives batch norms the statistics found.
- * Wants data. *layers is the number fitted. */
-tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
+ * Wants data. *layers is the number fitted. Where neurons are matched anew, maps of the
+ * fusion change. */
+tn_status tn__regress(tn_model *fused, size_t *layers, tn__fusion *fusion,
                       tn_error *err) TN_MUST_USE;
 
 /* --- descent.c ----------------------------------------------------------------------

@@ -42,7 +42,8 @@ static bool is_moved(const tn__parent *parent)
     return false;
 }
 
-/* The weighted mean of the aligned parents; *foresight is filled where it is wanted. */
+/* The weighted mean of the aligned parents; *foresight (NULL: not) is filled where it
+ * is wanted. */
 static tn_status average_parents(tn_model **out, tn__foresight **foresight,
                                  const tn__fusion *f, tn_error *err)
 {
@@ -61,7 +62,7 @@ static tn_status average_parents(tn_model **out, tn__foresight **foresight,
         status = tn__fusion_carry(&carried[k], f, k, err);
         aligned[k] = carried[k];
     }
-    if (status == TN_OK && is_data_free(f))
+    if (status == TN_OK && foresight && is_data_free(f))
         status = tn__foresight_create(foresight, f, aligned, err);
     if (status == TN_OK)
         status = tn__average(carried[first], aligned, f, err);
@@ -75,6 +76,11 @@ done:
     tn__free(carried);
     tn__free(aligned);
     return status;
+}
+
+tn_status tn__fusion_average(tn_model **out, const tn__fusion *fusion, tn_error *err)
+{
+    return average_parents(out, NULL, fusion, err);
 }
 
 static tn_status recalibrate(tn_model *fused, size_t *layers, tn__fusion *f,
@@ -239,6 +245,7 @@ tn_status tn__fusion_build(tn_model **out, tn__merged *merged, tn__fusion *f,
     own.width = options->width;
     own.refit = options->refit;
     own.refit_goal = options->refit_goal;
+    own.scores = options->scores;
     own.recalibrate = options->recalibrate;
     bool fold = own.refit != TN_REFIT_NONE;
     tn_status status = tn__fusion_check(&own, f->count, f->calibration != NULL, err);

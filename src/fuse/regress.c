@@ -22,7 +22,7 @@
 #define RIDGE_MAX 10.0
 
 typedef struct run {
-    const tn__fusion *f;
+    tn__fusion *f;
     tn_model *model;
     tn__engine *engine;
     tn__fitted *list;
@@ -62,7 +62,7 @@ static tn_status fill_image(void *user, size_t i, size_t worker, tn_error *err)
     float *row = s->ridge->block + before * s->at->sampled * width;
     if ((image % HELD_OUT == HELD_OUT - 1) != (s->which == HELD))
         return TN_OK;
-    tn__fitted_goal(row + p->width, width, s->at, image);
+    tn__fitted_goal(row + s->ridge->d, width, s->at, image);
     for (size_t k = 0; k < s->at->sampled; k++, row += width)
         tn__patches_row(
             row, p, s->x + i * p->inputs * p->area_in,
@@ -158,12 +158,62 @@ static tn_status choose_ridge(fit *t, tn_error *err)
 
 static tn_status fit_sums(fit *t, tn_error *err)
 {
-    tn_status status = add_part(&t->sums, t->r, t->at, t->node, FITTED, err);
+    tn_status status = TN_OK;
+    if (t->at->own == TN__NONE)
+        status = add_part(&t->sums, t->r, t->at, t->node, FITTED, err);
     if (status == TN_OK)
         status = choose_ridge(t, err);
     if (status == TN_OK)
         status = add_part(&t->sums, t->r, t->at, t->node, HELD, err);
     return status == TN_OK ? solve(t, t->r->ridge, err) : status;
+}
+
+/* --- neurons matched anew --- */
+
+/* The average of the parents by the maps of a group that have changed: where the layers
+ * that make or read its neurons start from. */
+static tn_status restart_group(run *r, size_t group, tn_error *err)
+{
+    const tn__group *g = &r->f->parents[r->f->reference].groups->list[group];
+    tn_model *model = NULL;
+    tn_status status = tn__fusion_average(&model, r->f, err);
+    for (size_t e = 0; e < g->entry_count && status == TN_OK; e++) {
+        const tn__value *value = &model->values[g->entries[e].value];
+        float *to = tn__value_is_parameter(value)
+                        ? tn__engine_parameter(r->engine, g->entries[e].value)
+                        : NULL;
+        for (size_t i = 0; to && i < tn__tensor_count(&value->parameter); i++)
+            to[i] = (float)tn__tensor_get_f64(&value->parameter, i);
+    }
+    tn_model_free(model);
+    tn__engine_touch(r->engine);
+    return status;
+}
+
+/* The sums of the layer with the answers of all parents, its neurons matched by them,
+ * and the sums mixed to those of the goal. */
+static tn_status regroup(fit *t, tn_error *err)
+{
+    tn__fitted *at = t->at;
+    size_t o = at->patches.outputs;
+    double *m = tn__alloc(t->sums.o + 1, o * sizeof *m);
+    if (!m)
+        return tn__fail_memory(err, (t->sums.o + 1) * o * sizeof *m);
+    double *added = m + t->sums.o * o;
+    tn_status status = add_part(&t->sums, t->r, at, t->node, FITTED, err);
+    at->raw = false;
+    if (status == TN_OK)
+        status = tn__regroup(t->r->f, at, &t->sums, err);
+    if (status == TN_OK)
+        status = tn__fitted_mix(at, t->r->f, err);
+    if (status == TN_OK)
+        status = restart_group(t->r, at->own, err);
+    if (status == TN_OK) {
+        tn__fitted_matrix(m, added, at);
+        status = tn__ridge_mix(&t->sums, m, added, o, err);
+    }
+    tn__free(m);
+    return status;
 }
 
 static tn_status fit_layer(run *r, tn__fitted *at, const tn__sweep_node *node,
@@ -182,12 +232,15 @@ static tn_status fit_layer(run *r, tn__fitted *at, const tn__sweep_node *node,
     if (!t.start)
         return tn__fail_memory(err, p->width * 2 * p->outputs * sizeof *t.start);
     t.w = t.start + p->width * p->outputs;
+    at->raw = at->own != TN__NONE;
+    tn_status status =
+        tn__ridge_create(&t.sums, p->width, tn__fitted_outputs(at),
+                         tn__engine_shard(r->engine) * at->sampled, r->f->workers, err);
+    if (status == TN_OK && at->raw)
+        status = regroup(&t, err);
     for (size_t i = 0; i < p->width; i++)
         for (size_t o = 0; o < p->outputs; o++)
             t.start[i * p->outputs + o] = (double)weight[tn__patches_weight(p, o, i)];
-    tn_status status =
-        tn__ridge_create(&t.sums, p->width, p->outputs,
-                         tn__engine_shard(r->engine) * at->sampled, r->f->workers, err);
     if (status == TN_OK)
         status = fit_sums(&t, err);
     for (size_t o = 0; o < p->outputs && status == TN_OK; o++) {
@@ -273,7 +326,7 @@ static tn_status after(void *user, const tn__sweep_node *node, tn_error *err)
     return TN_OK;
 }
 
-tn_status tn__regress(tn_model *fused, size_t *layers, const tn__fusion *fusion,
+tn_status tn__regress(tn_model *fused, size_t *layers, tn__fusion *fusion,
                       tn_error *err)
 {
     run r = {.f = fusion, .model = fused, .ridge = RIDGE_START};

@@ -72,6 +72,14 @@ static bool is_output(const tn_model *model, size_t value)
     return false;
 }
 
+/* Whether neurons are to be matched anew: not where some have to stay apart. */
+static bool regroups(const tn__fusion *f)
+{
+    return (f->options->refit == TN_REFIT_PAIRS ||
+            f->options->refit == TN_REFIT_CLUSTERS) &&
+           f->options->width <= 1 && !f->level.models;
+}
+
 static tn_status find_layers(tn__fitted *list, size_t *count, const tn_model *fused,
                              const tn__fusion *f, tn_error *err)
 {
@@ -94,6 +102,9 @@ static tn_status find_layers(tn__fitted *list, size_t *count, const tn_model *fu
             norm == TN__NONE ? made.layer.output : fused->nodes[norm].outputs[0];
         reach_sum(&made, fused, &f->links, shapes);
         made.is_output = is_output(fused, made.goal);
+        made.own = made.other == TN__NONE && regroups(f)
+                       ? tn__group_of_layer(f, fused, made.goal, made.layer.weight)
+                       : TN__NONE;
         if (status == TN_OK)
             list[(*count)++] = made;
     }
@@ -205,7 +216,7 @@ static tn_status ask_parent(tn__fitted *list, size_t count, const tn__fusion *f,
 
 /* --- what is made of them --- */
 
-static const tn__group_entry *entry_on(const tn__group *group, size_t value)
+const tn__group_entry *tn__entry_on(const tn__group *group, size_t value)
 {
     for (size_t e = 0; e < group->entry_count; e++)
         if (group->entries[e].value == value && group->entries[e].axis == 1)
@@ -229,7 +240,8 @@ static void mix_column(tn__fitted *at, const tn__fusion *f, size_t k, size_t c,
         return;
     }
     const tn__map *map = &f->parents[k].maps[g];
-    const uint32_t *index = entry_on(&f->parents[k].groups->list[g], at->goal)->index;
+    const uint32_t *index =
+        tn__entry_on(&f->parents[k].groups->list[g], at->goal)->index;
     size_t j = channels->neuron[c];
     if (!map->first) {
         mix[index[map->select ? map->select[j] : j] * o] = weight;
@@ -251,9 +263,41 @@ static tn_status mix_parents(tn__fitted *at, const tn__fusion *f, tn_error *err)
     return status;
 }
 
+/* The answers of all parents, side by side. */
+static void copy_answers(float *y, size_t stride, const tn__fitted *at, size_t image)
+{
+    for (size_t k = 0, before = 0; k < at->parents; before += at->channels[k++])
+        for (size_t r = 0; r < at->sampled; r++)
+            memcpy(y + r * stride + before,
+                   at->answers[k] + (image * at->sampled + r) * at->channels[k],
+                   at->channels[k] * sizeof *y);
+}
+
+size_t tn__fitted_outputs(const tn__fitted *at)
+{
+    size_t all = 0;
+    for (size_t k = 0; k < at->parents; k++)
+        all += at->channels[k];
+    return at->raw ? all : at->patches.outputs;
+}
+
+void tn__fitted_matrix(double *m, double *added, const tn__fitted *at)
+{
+    size_t o = at->patches.outputs;
+    for (size_t k = 0; k < at->parents; k++)
+        for (size_t i = 0; i < at->channels[k] * o; i++)
+            *m++ = (double)at->mix[k][i] * (at->centre ? at->spread[i % o] : 1);
+    for (size_t c = 0; c < o; c++)
+        added[c] = at->centre ? (1 - at->spread[c]) * at->centre[c] : 0;
+}
+
 void tn__fitted_goal(float *y, size_t stride, const tn__fitted *at, size_t image)
 {
     size_t o = at->patches.outputs;
+    if (at->raw) {
+        copy_answers(y, stride, at, image);
+        return;
+    }
     for (size_t k = 0; k < at->parents; k++)
         tn__gemm_f32(false, false, at->sampled, o, at->channels[k], 1,
                      at->answers[k] + image * at->sampled * at->channels[k],
@@ -318,6 +362,20 @@ static tn_status keep_spread(tn__fitted *at, const tn__fusion *f, tn_error *err)
     return TN_OK;
 }
 
+tn_status tn__fitted_mix(tn__fitted *at, const tn__fusion *fusion, tn_error *err)
+{
+    for (size_t k = 0; k < at->parents; k++)
+        memset(at->mix[k], 0,
+               at->channels[k] * at->patches.outputs * sizeof *at->mix[k]);
+    tn__free(at->centre);
+    at->centre = NULL;
+    tn_status status = mix_parents(at, fusion, err);
+    if (status == TN_OK && fusion->options->refit_goal == TN_REFIT_SPREAD &&
+        !at->is_output)
+        status = keep_spread(at, fusion, err);
+    return status;
+}
+
 tn_status tn__fitted_find(tn__fitted **out, size_t *out_count, const tn_model *fused,
                           const tn__fusion *fusion, tn_error *err)
 {
@@ -329,14 +387,10 @@ tn_status tn__fitted_find(tn__fitted **out, size_t *out_count, const tn_model *f
     choose_positions(list, count, fusion);
     for (size_t i = 0; i < count && status == TN_OK; i++)
         status = claim(&list[i], fusion, err);
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        status = mix_parents(&list[i], fusion, err);
     for (size_t k = 0; k < fusion->count && status == TN_OK; k++)
         status = ask_parent(list, count, fusion, k, err);
-    bool keeps = fusion->options->refit_goal == TN_REFIT_SPREAD;
-    for (size_t i = 0; keeps && i < count && status == TN_OK; i++)
-        if (!list[i].is_output)
-            status = keep_spread(&list[i], fusion, err);
+    for (size_t i = 0; i < count && status == TN_OK; i++)
+        status = tn__fitted_mix(&list[i], fusion, err);
     if (status != TN_OK) {
         tn__fitted_free(list, count);
         return status;

@@ -130,6 +130,62 @@ void tn__ridge_constant(double *constant, const tn__ridge *r, const double *w)
     }
 }
 
+tn_status tn__ridge_products(double *q, double *out, const tn__ridge *r,
+                             const double *w, double lambda, tn_error *err)
+{
+    size_t d = r->d, o = r->o;
+    double trace = 0, *cross = tn__alloc(d, o * sizeof *cross);
+    if (!cross)
+        return tn__fail_memory(err, d * o * sizeof *cross);
+    for (size_t i = 0; i < d; i++) {
+        trace += moment(r, i, i, true);
+        for (size_t j = 0; j < o; j++)
+            cross[i * o + j] = moment(r, i, d + j, true);
+    }
+    tn__gemm_f64(true, false, o, o, d, 1, w, o, cross, o, 0, out, o);
+    memcpy(q, out, o * o * sizeof *q); /* (G + lambda) w = D */
+    tn__gemm_f64(true, false, o, o, d, -lambda * trace / (double)d, w, o, w, o, 1, q,
+                 o);
+    tn__free(cross);
+    return TN_OK;
+}
+
+tn_status tn__ridge_mix(tn__ridge *ridge, const double *m, const double *added,
+                        size_t outputs, tn_error *err)
+{
+    const tn__ridge *r = ridge;
+    tn__ridge made = {0};
+    size_t d = r->d, o = r->o, from = d + o, to = d + outputs;
+    tn_status status =
+        tn__ridge_create(&made, d, outputs, r->capacity, r->workers, err);
+    if (status != TN_OK)
+        return status;
+    made.rows = r->rows;
+    memcpy(made.shift, r->shift, d * sizeof *made.shift);
+    memcpy(made.first, r->first, d * sizeof *made.first);
+    for (size_t i = 0; i < d; i++) {
+        memcpy(made.second + i * to, r->second + i * from, d * sizeof *made.second);
+        tn__gemm_f64(false, false, 1, outputs, o, 1, r->second + i * from + d, o, m,
+                     outputs, 0, made.second + i * to + d, outputs);
+    }
+    for (size_t c = 0; c < outputs; c++) {
+        double shift = added[c], first = 0;
+        for (size_t k = 0; k < o; k++) {
+            shift += m[k * outputs + c] * (double)r->shift[d + k];
+            first += m[k * outputs + c] * r->first[d + k];
+        }
+        made.shift[d + c] = (float)shift;
+        double rest =
+            shift - (double)made.shift[d + c]; /* what a float does not hold */
+        made.first[d + c] = first + r->rows * rest;
+        for (size_t i = 0; i < d; i++)
+            made.second[i * to + d + c] += rest * r->first[i];
+    }
+    tn__ridge_release(ridge);
+    *ridge = made;
+    return TN_OK;
+}
+
 tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *r,
                           double lambda, tn_error *err)
 {

@@ -35,6 +35,14 @@ tn_status tn__ridge_add(tn__ridge *ridge, size_t rows, tn_error *err) TN_MUST_US
  * Cost d^3 / 3 + d^2 o. TN_ERROR_NUMERIC where G + lambda cannot be factored. */
 tn_status tn__ridge_solve(double *w, double *constant, const tn__ridge *ridge,
                           double lambda, tn_error *err) TN_MUST_USE;
+/* q [o, o] = w^T G w and r [o, o] = w^T D, centred, of the solution w for w0 = 0 and
+ * lambda with a constant: what mixtures of its columns miss follows from these. */
+tn_status tn__ridge_products(double *q, double *r, const tn__ridge *ridge,
+                             const double *w, double lambda, tn_error *err) TN_MUST_USE;
+/* The answers become y m + added, m [o, outputs], as if they had been so when they were
+ * added. */
+tn_status tn__ridge_mix(tn__ridge *ridge, const double *m, const double *added,
+                        size_t outputs, tn_error *err) TN_MUST_USE;
 /* The constant [o] that is best beside weights w [d, o]. */
 void tn__ridge_constant(double *constant, const tn__ridge *ridge, const double *w);
 /* Sum over the first `rows` rows of the block of |x w + constant - y|^2. The block is

@@ -176,6 +176,38 @@ static void the_residual_is_the_sum_of_squares(void **state)
     tn__workers_free(workers);
 }
 
+static void answers_may_be_mixed_after_they_were_summed(void **state)
+{
+    (void)state;
+    enum { MIXED = 2 };
+    static const double m[O * MIXED] = {1, 0.5, -2, 0, 0.25, 3}, added[MIXED] = {4, -1};
+    float rows[ROWS * (D + O)];
+    double w[D * O], of_all[D * O] = {0}, of_mixed[D * MIXED] = {0};
+    double constant[O], mixed_constant[MIXED];
+    tn__workers *workers = NULL;
+    random_weights(w, 1);
+    make_rows(rows, w, 0.5, 2);
+    assert_ok(tn__workers_create(&workers, 1, err));
+    tn__ridge sums = sums_of(rows, workers);
+    assert_ok(tn__ridge_solve(of_all, constant, &sums, 1e-2, err));
+    assert_ok(tn__ridge_mix(&sums, m, added, MIXED, err));
+    assert_ok(tn__ridge_solve(of_mixed, mixed_constant, &sums, 1e-2, err));
+    for (size_t c = 0; c < MIXED; c++) { /* least squares are linear in the answers */
+        double expected = added[c];
+        for (size_t o = 0; o < O; o++)
+            expected += constant[o] * m[o * MIXED + c];
+        assert_near(mixed_constant[c], expected, 1e-5);
+        for (size_t k = 0; k < D; k++) {
+            expected = 0;
+            for (size_t o = 0; o < O; o++)
+                expected += of_all[k * O + o] * m[o * MIXED + c];
+            assert_near(of_mixed[k * MIXED + c], expected, 1e-6);
+        }
+    }
+    tn__ridge_release(&sums);
+    tn__workers_free(workers);
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
@@ -202,6 +234,7 @@ int main(void)
         cmocka_unit_test(no_step_from_the_solution_is_better),
         cmocka_unit_test(a_large_ridge_keeps_the_weights),
         cmocka_unit_test(the_residual_is_the_sum_of_squares),
+        cmocka_unit_test(answers_may_be_mixed_after_they_were_summed),
         cmocka_unit_test(threads_do_not_change_a_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
