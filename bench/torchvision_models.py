@@ -293,7 +293,7 @@ Made by `bench/torchvision_models.py` (`--rows`, `--write`): torchvision %s expo
 random batch-norm statistics (ONNX opset 13, images of the side given); Tenon reads the file, finds the groups, permutes
 every one (`tenon check`), fuses the network with a randomly permuted copy of itself, and takes 30 %% of the neurons of
 all groups away. Differences are relative to the largest output; the target is 1e-4. The pruned files pass `onnx.checker`,
-and Tenon and onnxruntime agree on them to the last column of differences.
+and Tenon and onnxruntime agree on them to the last columns of differences. %d of %d networks; "-" was not run.
 
 %s
 Milliseconds are onnxruntime's for one image on one thread, the fastest of %d runs of a shared machine: the network, after
@@ -341,7 +341,7 @@ def page(rows):
              for row in rows]
     head = ["network", "side", "groups", "output against PyTorch", "groups permuted",
             "fused with its copy", "deletion", "Intra-Fusion"]
-    return PAGE % (torchvision.__version__, tenon_runs.table(
+    return PAGE % (torchvision.__version__, len(rows), len(MODELS), tenon_runs.table(
         head, checks), ROUNDS, tenon_runs.table(
         ["network", "parameters left", "MACs left", "ms", "deletion", "Intra-Fusion"],
         times))
