@@ -293,6 +293,7 @@ static int show_json(const struct prune_job *job)
         cJSON_AddNumberToObject(json, "error", report->error);
     cJSON_AddNumberToObject(json, "layers_refitted", (double)report->layers_refitted);
     cJSON_AddNumberToObject(json, "norms", (double)report->norms);
+    cJSON_AddNumberToObject(json, "layers_repaired", (double)report->layers_repaired);
     if (job->eval_data) {
         cJSON_AddNumberToObject(json, "largest_difference",
                                 job->compare.largest_difference);
@@ -344,10 +345,10 @@ static int show(const struct prune_job *job)
     if (job->args->base.verbose)
         show_groups(report);
     printf("\n%.1f %% of the neurons of %zu groups removed by %s; %zu layers refitted, "
-           "%zu batch norms re-estimated",
+           "%zu repaired, %zu batch norms re-estimated",
            100 * report->sparsity, report->group_count,
            cli_prune_methods[report->method].name, report->layers_refitted,
-           report->norms);
+           report->layers_repaired, report->norms);
     if (report->images > 0)
         printf(" on %zu %s images", report->images,
                report->synthetic ? "drawn" : "given");

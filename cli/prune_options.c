@@ -34,6 +34,8 @@ static const struct cli_choice repairs[] = {{"auto", TN_PRUNE_REPAIR_AUTO},
                                             {"none", TN_PRUNE_REPAIR_NONE},
                                             {"norm", TN_PRUNE_REPAIR_NORM},
                                             {"mean", TN_PRUNE_REPAIR_MEAN},
+                                            {"repair", TN_PRUNE_REPAIR_REPAIR},
+                                            {"data-free", TN_PRUNE_REPAIR_DATA_FREE},
                                             {NULL, 0}};
 
 static const struct cli_option options[] = {
@@ -115,8 +117,8 @@ static const struct cli_option options[] = {
      .recorded = true,
      .offset = FIELD(method),
      .help =
-         "what becomes of removed neurons; auto takes of refit, fold and delete what "
-         "moves the outputs least",
+         "what becomes of removed neurons; auto takes of refit, fold and delete, or of "
+         "refit's ways for each group, what moves the outputs least",
      .choices = cli_prune_methods},
     {.name = "importance",
      .kind = CLI_CHOICE,
@@ -129,8 +131,10 @@ static const struct cli_option options[] = {
      .recorded = true,
      .offset = FIELD(repair),
      .help =
-         "of statistics afterwards; mean leaves variances behind refitted layers "
-         "alone; auto takes norm, with --method auto norm or mean, with --compat none",
+         "of statistics afterwards: norm, of batch norms; repair, of layers without "
+         "one too; mean, but for variances behind refitted layers; data-free, what "
+         "mixing takes, foreseen from weights. auto takes repair, with --method auto "
+         "repair or mean, with --compat none",
      .choices = repairs},
     {.name = "compat",
      .kind = CLI_FLAG,

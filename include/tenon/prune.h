@@ -20,8 +20,9 @@ extern "C" {
 #endif
 
 typedef enum tn_prune_method { /* what becomes of the neurons that are removed */
-                               TN_PRUNE_AUTO,   /* refit, fold or delete: what moves the
-                                                   outputs least */
+                               TN_PRUNE_AUTO,   /* refit, fold or delete, or one of
+                                                   refit's ways for each group: what
+                                                   moves the outputs least */
                                TN_PRUNE_DELETE, /* nothing */
                                TN_PRUNE_INTRA_FUSION, /* transported onto those that
                                                          stay, equal shares */
@@ -63,13 +64,24 @@ typedef enum tn_prune_importance {                           /* which neurons st
 } tn_prune_importance;
 
 typedef enum tn_prune_repair {                       /* of statistics */
-                               TN_PRUNE_REPAIR_AUTO, /* norm, with method auto norm or
-                                                        mean, with `compat` none */
+                               TN_PRUNE_REPAIR_AUTO, /* repair, with method auto repair
+                                                        or mean; none with `compat`, and
+                                                        where there are neither images
+                                                        nor batch norms */
                                TN_PRUNE_REPAIR_NONE,
                                TN_PRUNE_REPAIR_NORM, /* mean and variance in batch norms
                                                         re-estimated */
-                               TN_PRUNE_REPAIR_MEAN  /* but not the variance behind
-                                                        refitted layers */
+                               TN_PRUNE_REPAIR_MEAN, /* as repair, but not the variance
+                                                        behind refitted layers */
+                               TN_PRUNE_REPAIR_REPAIR,   /* norm; and layers without one
+                                                            scaled and shifted until mean
+                                                            and standard deviation of
+                                                            their answers are what they
+                                                            were (REPAIR, ICLR 2023) */
+                               TN_PRUNE_REPAIR_DATA_FREE /* the variance that mixing
+                                                            takes, foreseen from weights
+                                                            (Fold-AR): of methods that
+                                                            mix neurons */
 } tn_prune_repair;
 
 typedef enum tn_prune_allocation { /* which groups lose more than others */
@@ -140,7 +152,7 @@ typedef struct tn_prune_report {
                      variance; NaN where there were no images */
     size_t images;  /* that statistics were taken from */
     bool synthetic; /* drawn by Tenon itself */
-    size_t layers_refitted, norms;
+    size_t layers_refitted, norms, layers_repaired;
     tn_prune_plan *plan; /* owned; what was done */
 } tn_prune_report;
 TN_API void tn_prune_report_release(tn_prune_report *report); /* takes NULL */

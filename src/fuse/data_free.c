@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "fuse/fusion.h"
+#include "fuse/recalibrate.h"
 
 #define FACTOR_MIN 0.25
 #define FACTOR_MAX 8.0
@@ -111,6 +112,17 @@ static double deviation(const tn__fusion *f, const tn_model *aligned, const plac
     return sqrt(TN__MAX(found, 0));
 }
 
+double tn__foreseen_covariance(double sd_a, double sd_b, double cosine)
+{
+    return sd_a * sd_b * TN__MIN(TN__MAX(cosine, 0), 1);
+}
+
+double tn__foreseen_factor(double wanted_sd, double variance)
+{
+    double factor = variance > 0 ? wanted_sd / sqrt(variance) : 1;
+    return TN__MIN(TN__MAX(factor, FACTOR_MIN), FACTOR_MAX);
+}
+
 static void foresee_channel(place *p, const tn__fusion *f,
                             const tn_model *const *aligned, const rows *r, size_t c)
 {
@@ -121,13 +133,12 @@ static void foresee_channel(place *p, const tn__fusion *f,
         for (size_t b = 0; b < f->count; b++) {
             double norms = na * row_dot(r, b, b, c);
             double rho = norms > 0 ? row_dot(r, a, b, c) / sqrt(norms) : 1;
-            variance += f->weights[a] * f->weights[b] * sa *
-                        deviation(f, aligned[b], p, r, b, c) *
-                        TN__MIN(TN__MAX(rho, 0), 1);
+            variance +=
+                f->weights[a] * f->weights[b] *
+                tn__foreseen_covariance(sa, deviation(f, aligned[b], p, r, b, c), rho);
         }
     }
-    double factor = variance > 0 ? wanted / sqrt(variance) : 1;
-    p->factor[c] = TN__MIN(TN__MAX(factor, FACTOR_MIN), FACTOR_MAX);
+    p->factor[c] = tn__foreseen_factor(wanted, variance);
     p->variance[c] = wanted * wanted / (p->factor[c] * p->factor[c]);
 }
 

@@ -153,6 +153,23 @@ static void correct(double *scale, double *shift, const tn__goal *goal,
     *shift = goal->mean[c] - *scale * found->mean[c];
 }
 
+tn_status tn__goal_meet(double *scale, double *shift, const tn__goal *goal,
+                        const tn__sweep_node *at, const tn__shape *shape,
+                        tn__workers *workers, tn_error *err)
+{
+    tn__moments found = {0};
+    tn_status status = tn__sweep_moments(&found, at, TN__OUT(0), shape, workers, err);
+    if (status != TN_OK)
+        return status;
+    for (size_t c = 0; c < goal->channels; c++)
+        correct(&scale[c], &shift[c], goal, &found, c);
+    tn__moments_release(&found);
+    affine a = {at, goal->channels, 1, scale, shift};
+    for (int axis = 2; axis < shape->rank; axis++)
+        a.positions *= (size_t)shape->dims[axis];
+    return tn__workers_run(workers, at->shards, affine_shard, &a, err);
+}
+
 static tn_status after(void *user, const tn__sweep_node *at, tn_error *err)
 {
     sweep *s = user;
@@ -161,22 +178,10 @@ static tn_status after(void *user, const tn__sweep_node *at, tn_error *err)
         g++;
     if (g == s->how->goal_count)
         return TN_OK;
-    const tn__goal *goal = &s->how->goals[g];
-    size_t value = s->model->nodes[at->node].outputs[0];
-    const tn__shape *shape = &s->shapes.shape[value];
-    tn__moments found = {0};
-    tn_status status =
-        tn__sweep_moments(&found, at, TN__OUT(0), shape, s->how->workers, err);
-    if (status != TN_OK)
-        return status;
-    for (size_t c = 0; c < goal->channels; c++)
-        correct(&s->scale[g][c], &s->shift[g][c], goal, &found, c);
-    tn__moments_release(&found);
-    affine a = {at, goal->channels, 1, s->scale[g], s->shift[g]};
-    for (int axis = 2; axis < shape->rank; axis++)
-        a.positions *= (size_t)shape->dims[axis];
     s->layers++;
-    return tn__workers_run(s->how->workers, at->shards, affine_shard, &a, err);
+    return tn__goal_meet(s->scale[g], s->shift[g], &s->how->goals[g], at,
+                         &s->shapes.shape[s->model->nodes[at->node].outputs[0]],
+                         s->how->workers, err);
 }
 
 /* --- the whole --- */

@@ -21,6 +21,13 @@ typedef struct tn__goal {
 tn_status tn__goal_create(tn__goal *out, size_t node, size_t channels,
                           tn_error *err) TN_MUST_USE;
 void tn__goals_free(tn__goal *goals, size_t count); /* takes NULL */
+/* Brings the output of the node at hand, over all images of a sweep, to the goal: by
+ * scale [channels] and shift [channels], which are found here and for tn__layer_scale()
+ * to make last. `shape` is that of its value for any batch. A factor is 1 where the
+ * standard deviation is below 1e-6, and kept within [0.25, 8]. */
+tn_status tn__goal_meet(double *scale, double *shift, const tn__goal *goal,
+                        const tn__sweep_node *at, const tn__shape *shape,
+                        tn__workers *workers, tn_error *err) TN_MUST_USE;
 
 /* A layer (Conv or Gemm) whose output can be scaled and shifted by its own parameters,
  * each channel for itself: no other node reads its weight. */
@@ -65,6 +72,12 @@ tn_status tn__sweep_moments(tn__moments *out, const tn__sweep_node *at, int oper
                             const tn__shape *shape, tn__workers *workers,
                             tn_error *err) TN_MUST_USE;
 
+/* What averaging takes from the variance, where correlations are foreseen from weights:
+ * covariance of two neurons of these standard deviations whose rows have that cosine,
+ * and what a mixture of foreseen variance is multiplied by to vary as wanted. */
+double tn__foreseen_covariance(double sd_a, double sd_b, double cosine);
+double tn__foreseen_factor(double wanted_sd, double variance);
+
 typedef struct tn__recalibration {
     bool norms;            /* re-estimate every batch norm's running statistics */
     const tn__goal *goals; /* [goal_count] */
@@ -74,8 +87,7 @@ typedef struct tn__recalibration {
     size_t n;
 } tn__recalibration;
 /* Sweeps the images through `model` and changes it. Population statistics of all images
- * and positions. A factor is 1 where the standard deviation is below 1e-6, and kept
- * within [0.25, 8]. *layers is the number of norms and goals met. */
+ * and positions. *layers is the number of norms and goals met. */
 tn_status tn__recalibrate(tn_model *model, size_t *layers, const tn__recalibration *how,
                           tn_error *err) TN_MUST_USE;
 

@@ -20,14 +20,14 @@ void tn_prune_report_release(tn_prune_report *report)
 static tn_status make_plan(tn_prune_plan **out, const tn__pruning *p,
                            const tn__attempt *a, const tn_dataset *data, tn_error *err)
 {
-    bool images = p->images && (a->repair || a->method == TN_PRUNE_REFIT);
+    bool images =
+        p->images && (a->repair != TN_PRUNE_REPAIR_NONE || a->method == TN_PRUNE_REFIT);
     const char *hash = tn_model_source_sha256(p->model);
     tn_prune_plan *made = tn__alloc(1, sizeof *made);
     if (!made)
         return tn__fail_memory(err, sizeof *made);
     made->method = a->kept ? a->method : TN_PRUNE_DELETE;
     made->repair = a->repair;
-    made->hold = a->hold;
     made->compat = p->options->compat;
     made->seed = p->options->seed;
     made->sparsity = p->sparsity;
@@ -36,7 +36,8 @@ static tn_status make_plan(tn_prune_plan **out, const tn__pruning *p,
     snprintf(made->model, sizeof made->model, "%s", hash ? hash : "");
     if (images)
         tn__prune_hash(made->images_hash, p);
-    tn_status status = tn__plan_fill(made, p->groups, p->left, a->kept, a->maps, err);
+    tn_status status =
+        tn__plan_fill(made, p->groups, p->left, a->kept, a->maps, a->by, err);
     if (status == TN_OK && images && data) {
         made->data = tn__strdup(tn_dataset_spec(data));
         if (!made->data)
@@ -49,36 +50,31 @@ static tn_status make_plan(tn_prune_plan **out, const tn__pruning *p,
     return status;
 }
 
-static bool reads(const tn__node *node, const tn__group *group)
-{
-    for (size_t e = 0; e < group->entry_count; e++)
-        for (size_t k = 0; k < node->input_count; k++)
-            if (group->entries[e].role == TN__CONSUMER &&
-                node->inputs[k] == group->entries[e].value)
-                return true;
-    return false;
-}
-
 /* How the group was dealt with: by what became of the layers that read it. */
-static void tell_way(tn_prune_group *to, const tn__group *group, const tn__pruning *p,
+static void tell_way(tn_prune_group *to, size_t g, const tn__pruning *p,
                      const tn__attempt *a)
 {
-    for (size_t n = 0; a->ways && n < p->model->node_count; n++) {
-        if (a->ways[n] == TN__LAYER_OTHER || !reads(&p->model->nodes[n], group))
+    const tn__layer_way *ways = a->refitted.ways;
+    for (size_t n = 0; ways && n < p->model->node_count; n++) {
+        if (ways[n] == TN__LAYER_OTHER ||
+            !tn__node_reads(&p->model->nodes[n], &p->groups->list[g]))
             continue;
         to->readers++;
-        to->readers_refitted += a->ways[n] == TN__LAYER_REFITTED;
+        to->readers_refitted += ways[n] == TN__LAYER_REFITTED;
     }
-    to->method = a->method == TN_PRUNE_REFIT && to->readers_refitted == 0
-                     ? TN_PRUNE_DELETE
-                     : a->method;
+    to->method = a->method;
+    if (a->by && a->by[g] != TN_PRUNE_DELETE)
+        to->method = a->by[g];
+    else if (a->method == TN_PRUNE_REFIT && to->readers_refitted == 0)
+        to->method = TN_PRUNE_DELETE;
 }
 
 static size_t count_refitted(const tn__pruning *p, const tn__attempt *a)
 {
     size_t count = 0;
-    for (size_t n = 0; a->ways && n < p->model->node_count; n++)
-        count += a->ways[n] == TN__LAYER_REFITTED;
+    const tn__layer_way *ways = a->refitted.ways;
+    for (size_t n = 0; ways && n < p->model->node_count; n++)
+        count += ways[n] == TN__LAYER_REFITTED;
     return count;
 }
 
@@ -95,9 +91,9 @@ static tn_status fill_groups(tn_prune_report *to, const tn__pruning *p,
         item->name = tn__strdup(group->name);
         item->neurons = group->neurons;
         item->left = p->left[g];
-        tell_way(item, group, p, a);
+        tell_way(item, g, p, a);
         enough = item->name != NULL;
-        if (a->method == TN_PRUNE_FOLD || !enough)
+        if (item->method == TN_PRUNE_FOLD || !enough)
             continue;
         item->kept = tn__alloc(item->left, sizeof *item->kept);
         enough = item->kept != NULL;
@@ -117,7 +113,8 @@ tn_status tn__prune_account(tn_prune_report *out, const tn__pruning *p,
                             .images = p->image_count,
                             .synthetic = p->synthetic,
                             .layers_refitted = count_refitted(p, a),
-                            .norms = a->norms};
+                            .norms = a->refitted.norms,
+                            .layers_repaired = a->refitted.repaired};
     tn_status status = fill_groups(&made, p, a, err);
     if (status == TN_OK)
         status = make_plan(&made.plan, p, a, data, err);

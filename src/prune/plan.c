@@ -1,7 +1,8 @@
 /* plan.c - a plan from what a pruning did, and a plan against the model it is for. */
-#include "prune/plan.h"
-
 #include <string.h>
+
+#include "prune/plan.h"
+#include "prune/prune.h"
 
 void tn__plan_groups_free(tn__plan_group *groups, size_t count)
 {
@@ -63,9 +64,17 @@ static tn_status fill_group(tn__plan_group *to, const tn__group *group,
     return map && map->first ? copy_map(&to->map, map, err) : TN_OK;
 }
 
+bool tn__plan_is_mixed(const tn_prune_plan *plan)
+{
+    for (size_t i = 0; i < plan->group_count; i++)
+        if (plan->method == TN_PRUNE_REFIT && tn__method_mixes(plan->groups[i].by))
+            return true;
+    return false;
+}
+
 tn_status tn__plan_fill(tn_prune_plan *plan, const tn__groups *groups,
                         const size_t *left, bool *const *kept, const tn__map *maps,
-                        tn_error *err)
+                        const tn_prune_method *by, tn_error *err)
 {
     tn__plan_group *made = tn__alloc(groups->count, sizeof *made);
     tn_status status =
@@ -77,6 +86,9 @@ tn_status tn__plan_fill(tn_prune_plan *plan, const tn__groups *groups,
         tn__plan_group *to = &made[count++];
         to->group = g;
         to->left = left[g];
+        to->by = by ? by[g] : plan->method;
+        if (!tn__method_mixes(to->by))
+            to->by = TN_PRUNE_DELETE;
         status = fill_group(to, &groups->list[g], kept[g], maps ? &maps[g] : NULL, err);
     }
     if (status != TN_OK) {
@@ -128,21 +140,23 @@ tn_status tn__plan_widths(size_t *left, const tn_prune_plan *plan,
     return TN_OK;
 }
 
-tn_status tn__plan_copy(bool **kept, tn__map *maps, const tn_prune_plan *plan,
-                        tn_error *err)
+tn_status tn__plan_copy(bool **kept, tn__map *maps, tn_prune_method *by,
+                        const tn_prune_plan *plan, tn_error *err)
 {
+    for (size_t i = 0; by && i < plan->group_count; i++)
+        by[plan->groups[i].group] = plan->groups[i].by;
     tn_status status = TN_OK;
     for (size_t i = 0; i < plan->group_count && status == TN_OK; i++) {
         const tn__plan_group *from = &plan->groups[i];
         kept[from->group] = copy_of(from->kept, from->neurons, sizeof *from->kept);
         if (!kept[from->group])
             status = tn__fail_memory(err, from->neurons);
-        else if (maps && !from->map.first)
+        else if (maps && tn__method_mixes(plan->method) && !from->map.first)
             status = tn__fail(err, TN_ERROR_MISMATCH,
                               "the plan has no 'map' of group '%.200s', which its "
                               "method needs",
                               from->name);
-        else if (maps)
+        else if (maps && from->map.first)
             status = copy_map(&maps[from->group], &from->map, err);
     }
     return status;

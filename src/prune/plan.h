@@ -18,14 +18,16 @@ typedef struct tn__plan_group {
     size_t group; /* its number in the model */
     char *name;
     size_t neurons, left;
-    bool *kept;  /* [neurons] */
-    tn__map map; /* or empty: the others are deleted */
+    bool *kept;         /* [neurons] */
+    tn__map map;        /* or empty: the others are deleted */
+    tn_prune_method by; /* how the map came about; DELETE where there is none */
 } tn__plan_group;
 
 struct tn_prune_plan {
     char model[TN__SHA256_HEX]; /* of the file it was made for; or "" */
     tn_prune_method method;
-    bool repair, hold, compat;
+    tn_prune_repair repair; /* not AUTO */
+    bool compat;
     uint64_t seed;
     double sparsity;
     size_t images; /* that statistics are taken from; 0: none are needed */
@@ -45,13 +47,16 @@ void tn__plan_groups_free(tn__plan_group *groups, size_t count);
 tn_status tn__plan_widths(size_t *left, const tn_prune_plan *plan,
                           const tn_model *model, const tn__groups *groups,
                           tn_error *err) TN_MUST_USE;
-/* Copies of what stays and of the maps, by number of the group; members of kept and
- * maps (NULL where there are none) are owned by the caller. */
-tn_status tn__plan_copy(bool **kept, tn__map *maps, const tn_prune_plan *plan,
-                        tn_error *err) TN_MUST_USE;
-/* plan->groups from kept and maps [groups->count] (maps NULL: none). */
+/* Whether it is of a refit some groups of which are mixed. */
+bool tn__plan_is_mixed(const tn_prune_plan *plan);
+/* Copies of what stays, of the maps and of how they came about, by number of the group;
+ * members of kept and maps are owned by the caller. maps and by may be NULL. */
+tn_status tn__plan_copy(bool **kept, tn__map *maps, tn_prune_method *by,
+                        const tn_prune_plan *plan, tn_error *err) TN_MUST_USE;
+/* plan->groups from kept, maps and by [groups->count]. maps NULL: none; by NULL: all
+ * maps are of the plan's method. */
 tn_status tn__plan_fill(tn_prune_plan *plan, const tn__groups *groups,
                         const size_t *left, bool *const *kept, const tn__map *maps,
-                        tn_error *err) TN_MUST_USE;
+                        const tn_prune_method *by, tn_error *err) TN_MUST_USE;
 
 #endif

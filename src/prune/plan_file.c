@@ -13,7 +13,7 @@
 #include "prune/plan.h"
 #include "prune/prune.h"
 
-#define VERSION 1
+#define VERSION 2
 #define BYTES_MAX ((size_t)256 << 20)
 #define NEURONS_MAX ((size_t)1 << 24)
 #define GROUPS_MAX ((size_t)1 << 20)
@@ -56,8 +56,10 @@ static cJSON *group_json(const tn__plan_group *group)
     for (size_t i = 0; i < group->neurons; i++)
         if (group->kept[i])
             cJSON_AddItemToArray(kept, cJSON_CreateNumber((double)i));
-    if (group->map.first)
+    if (group->map.first) {
+        cJSON_AddStringToObject(json, "by", tn__prune_method_names[group->by]);
         cJSON_AddItemToObject(json, "map", map_json(&group->map));
+    }
     return json;
 }
 
@@ -70,8 +72,7 @@ static cJSON *plan_json(const tn_prune_plan *plan, const char *note)
     cJSON_AddNumberToObject(json, "tenon_prune_plan", VERSION);
     cJSON_AddStringToObject(json, "model", plan->model);
     cJSON_AddStringToObject(json, "method", tn__prune_method_names[plan->method]);
-    cJSON_AddBoolToObject(json, "repair", plan->repair);
-    cJSON_AddBoolToObject(json, "hold", plan->hold);
+    cJSON_AddStringToObject(json, "repair", tn__prune_repair_names[plan->repair]);
     cJSON_AddBoolToObject(json, "compat", plan->compat);
     cJSON_AddRawToObject(json, "sparsity", sparsity);
     cJSON_AddStringToObject(json, "seed", seed);
@@ -138,6 +139,22 @@ static tn_status read_bool(bool *out, const cJSON *json, const char *name,
         return wrong(name, "true or false", err);
     *out = cJSON_IsTrue(item);
     return TN_OK;
+}
+
+/* Which of `names`, that end at NULL; not the first, which leaves the choice open. */
+static tn_status read_choice(int *out, const cJSON *json, const char *name,
+                             const char *const *names, tn_error *err)
+{
+    const char *text = NULL;
+    tn_status status = read_text(&text, json, name, err);
+    for (int k = 1; status == TN_OK && names[k]; k++)
+        if (!strcmp(names[k], text)) {
+            *out = k;
+            return TN_OK;
+        }
+    return status != TN_OK ? status
+                           : tn__fail(err, TN_ERROR_FORMAT,
+                                      "'%s' is '%.100s': not known", name, text);
 }
 
 /* Whether item is a whole number below `end`. */
@@ -304,6 +321,12 @@ static tn_status read_group(tn__plan_group *to, size_t least, const cJSON *json,
     if (status == TN_OK)
         status = read_kept(to, json, err);
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(json, "map");
+    int by = TN_PRUNE_DELETE;
+    if (status == TN_OK && map)
+        status = read_choice(&by, json, "by", tn__prune_method_names, err);
+    if (status == TN_OK && map && !tn__method_mixes((tn_prune_method)by))
+        status = wrong("by", "a method that mixes neurons", err);
+    to->by = (tn_prune_method)by;
     if (status == TN_OK && map)
         status = read_map(&to->map, to, map, err);
     return status;
@@ -360,23 +383,17 @@ static tn_status read_images(tn_prune_plan *plan, const cJSON *json, tn_error *e
 
 static tn_status read_method(tn_prune_plan *plan, const cJSON *json, tn_error *err)
 {
-    const char *method = NULL, *seed = NULL;
+    const char *seed = NULL;
     char *end = NULL;
+    int method = 0, repair = 0;
     tn_status status;
-    if ((status = read_text(&method, json, "method", err)) ||
+    if ((status = read_choice(&method, json, "method", tn__prune_method_names, err)) ||
+        (status = read_choice(&repair, json, "repair", tn__prune_repair_names, err)) ||
         (status = read_text(&seed, json, "seed", err)) ||
-        (status = read_bool(&plan->repair, json, "repair", err)) ||
-        (status = read_bool(&plan->hold, json, "hold", err)) ||
         (status = read_bool(&plan->compat, json, "compat", err)))
         return status;
-    int found = TN_PRUNE_AUTO;
-    for (int k = TN_PRUNE_AUTO + 1; tn__prune_method_names[k]; k++)
-        if (!strcmp(tn__prune_method_names[k], method))
-            found = k;
-    if (found == TN_PRUNE_AUTO)
-        return tn__fail(err, TN_ERROR_FORMAT, "'method' is '%.100s': not known",
-                        method);
-    plan->method = (tn_prune_method)found;
+    plan->method = (tn_prune_method)method;
+    plan->repair = (tn_prune_repair)repair;
     plan->seed = strtoull(seed, &end, 10);
     if (!*seed || *end || strspn(seed, "0123456789") != strlen(seed))
         return wrong("seed", "digits", err);

@@ -26,6 +26,12 @@ static tn_status check_options(const tn_prune_options *options, tn_error *err)
     if (options->compat && options->method != TN_PRUNE_INTRA_FUSION)
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "compat wants the method to be intra-fusion");
+    if (options->repair == TN_PRUNE_REPAIR_DATA_FREE &&
+        !tn__method_mixes(options->method))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "repair without data puts back what mixing takes from the "
+                        "variance: it wants the method to be fold, nearest or "
+                        "intra-fusion");
     return TN_OK;
 }
 
@@ -43,7 +49,7 @@ static tn_status take_options(tn_prune_options *out, const tn_prune_options *opt
                         plan->data ? ": " : "", plan->data ? plan->data : "");
     out->method = plan->method;
     out->importance = TN_PRUNE_IMPORTANCE_L1;
-    out->repair = plan->repair ? TN_PRUNE_REPAIR_NORM : TN_PRUNE_REPAIR_NONE;
+    out->repair = plan->repair;
     out->compat = plan->compat;
     out->seed = plan->seed;
     out->samples = plan->images;
@@ -73,6 +79,17 @@ static bool wants_images(const tn_prune_options *options)
             options->repair != TN_PRUNE_REPAIR_NONE);
 }
 
+static tn_status take_images(tn__pruning *p, const tn_dataset *data, tn_error *err)
+{
+    if (data)
+        return tn__prune_draw(p, data, err);
+    p->synthetic = true;
+    p->image_count = p->options->samples;
+    return tn__leaves_create(&p->images, p->image_count,
+                             &p->groups->shapes.shape[p->model->inputs[0]],
+                             p->options->seed, err);
+}
+
 static tn_status prepare(tn__pruning *p, const tn_dataset *data, tn_error *err)
 {
     const tn_prune_options *options = p->options;
@@ -85,21 +102,17 @@ static tn_status prepare(tn__pruning *p, const tn_dataset *data, tn_error *err)
                           "the groups are others once batch norms are folded");
     if (status == TN_OK)
         status = tn__workers_create(&p->workers, options->threads, err);
-    if (status != TN_OK || !wants_images(options))
-        return status;
-    if (data)
-        return tn__prune_draw(p, data, err);
-    p->synthetic = true;
-    p->image_count = options->samples;
-    return tn__leaves_create(&p->images, p->image_count,
-                             &p->groups->shapes.shape[p->model->inputs[0]],
-                             options->seed, err);
+    if (status == TN_OK && wants_images(options))
+        status = take_images(p, data, err);
+    return status == TN_OK ? tn__prune_probe(p, err) : status;
 }
 
 static void pruning_release(tn__pruning *p)
 {
     tn__groups_free(p->groups);
     tn__groups_free(p->folded_groups);
+    tn__probe_models_release(&p->probe);
+    tn__probe_models_release(&p->folded_probe);
     tn_model_free(p->folded);
     tn__workers_free(p->workers);
     tn__limits_release(&p->limits);

@@ -7,12 +7,16 @@
  *     readers      the activations through which layers read a group
  *     importance   which neurons stay: scores by weights, or by
  *     recovery         what can be recovered of the others
+ *     readings         and what layers read of them, which that is measured by
+ *                      (readings.h)
  *     activity         what they do on images
  *     gradients        what the loss says of them
  *     absorb       what becomes of the others: the maps
  *     leaves       images where there are none
+ *     carried      what channels now are made of
  *     refit        layers and batch norms put right in one sweep
  *     refit_layers the layers of it, one at a time (refit.h)
+ *     repair       layers without a batch norm
  *     plan         what was done, to do it again (plan.h)
  *     prune        the order in which all that happens, with the files of pruning.h
  */
@@ -26,6 +30,9 @@
 
 /* By number; ends at NULL. */
 extern const char *const tn__prune_method_names[];
+extern const char *const tn__prune_repair_names[];
+/* Whether neurons that go are mixed into those that stay. */
+bool tn__method_mixes(tn_prune_method method);
 
 /* --- limits.c --------------------------------------------------------------------- */
 
@@ -101,6 +108,7 @@ void tn__features_normalise(tn__features *features);
 
 /* One layer that reads a group, and the activation through which it does. */
 typedef struct tn__reader {
+    size_t node;
     size_t group, entry;      /* of its weight */
     const tn__group_entry *x; /* of the activation; borrowed from the groups */
     tn__extent extent; /* a neuron's cells of one image are `positions` in a row */
@@ -177,19 +185,38 @@ tn_status tn__prune_absorb(tn__map *out, tn__features *features, const bool *kep
 tn_status tn__leaves_create(float **out, size_t n, const tn__shape *shape,
                             uint64_t seed, tn_error *err) TN_MUST_USE;
 
+/* --- carried.c -------------------------------------------------------------------- */
+
+/* What the channels of an activation now are made of: channel c has the share share[e]
+ * of channel channel[e] before, for e in first[c] .. first[c + 1]. */
+typedef struct tn__carried {
+    size_t count, before; /* channels */
+    size_t *first;
+    uint32_t *channel;
+    float *share;
+} tn__carried;
+/* groups: of the network before; kept [groups]; maps [groups], or NULL. */
+tn_status tn__carried_find(tn__carried *out, const tn__groups *groups,
+                           const bool *const *kept, const tn__map *maps, size_t value,
+                           tn_error *err) TN_MUST_USE;
+void tn__carried_release(tn__carried *carried);
+
 /* --- refit.c ---------------------------------------------------------------------- */
 
-/* `dense` and `probe` are the network before and the same with batch norms that fit
- * the images; `small` and `small_probe` what the maps made of them. */
+/* `probe` is the network before with batch norms that fit the images; `small` and
+ * `small_probe` what the maps made of the network and of the probe. */
 typedef struct tn__refitting {
     const tn_model *probe;
     const tn__groups *groups; /* of probe */
-    const bool *const *kept;  /* [groups]; or NULL: no layer is refitted */
-    bool norms;
-    bool hold;                   /* the variance of norms behind refitted layers */
-    tn_model *small;             /* changed */
-    const tn_model *small_probe; /* gives the goals of batch norms */
-    const float *images;         /* [n, input] */
+    const bool *const *kept;  /* [groups] */
+    const tn__map *maps;      /* [groups], or NULL: the others are deleted */
+    bool layers;              /* are refitted */
+    tn_prune_repair repair;   /* NONE, NORM, REPAIR or MEAN */
+    tn_model *small;          /* changed */
+    const tn_model *small_probe;
+    const tn_model *goals; /* its batch norms hold mean and variance of what enters
+                              those of the probe, mapped */
+    const float *images;   /* [n, input] */
     size_t n;
     uint64_t seed;
     tn__workers *workers;
@@ -201,8 +228,44 @@ typedef enum tn__layer_way {
     TN__LAYER_LEFT,
     TN__LAYER_REFITTED
 } tn__layer_way;
-/* ways [nodes], OTHER at first; norms: batch norms re-estimated. */
-tn_status tn__prune_refit(tn__layer_way *ways, size_t *norms, const tn__refitting *how,
+typedef struct tn__refitted {
+    tn__layer_way *ways;    /* [nodes], OTHER at first */
+    double *missed;         /* [nodes]: share of what the layer should answer on images
+                               held out that it does not, about the mean */
+    bool judged;            /* there were images held out */
+    size_t norms, repaired; /* batch norms re-estimated; layers without one repaired */
+} tn__refitted;
+tn_status tn__prune_refit(tn__refitted *out, const tn__refitting *how,
                           tn_error *err) TN_MUST_USE;
+
+/* --- repair.c --------------------------------------------------------------------- */
+
+/* Layers without a batch norm that make neurons, and what they should answer. */
+typedef struct tn__repairs {
+    const tn__groups *groups; /* of the network before */
+    tn__workers *workers;
+    struct tn__repaired *list;
+    size_t count;
+} tn__repairs;
+tn_status tn__repairs_find(tn__repairs *out, const tn_model *probe,
+                           const tn__groups *groups, const bool *const *kept,
+                           const tn__map *maps, tn__workers *workers,
+                           tn_error *err) TN_MUST_USE;
+void tn__repairs_release(tn__repairs *repairs);
+/* The node has been computed, by the probe: mean and standard deviation of its answers,
+ * carried, are the goal. */
+tn_status tn__repairs_aim(tn__repairs *repairs, const tn__sweep_node *at,
+                          tn_error *err) TN_MUST_USE;
+/* The node has been computed, by the network now, whose shapes those are: its answers
+ * are brought to the goal, `more` [channels] (or NULL) being added to the means. */
+tn_status tn__repairs_meet(tn__repairs *repairs, const tn__sweep_node *at,
+                           const tn__shapes *shapes, const double *more,
+                           tn_error *err) TN_MUST_USE;
+/* What was found goes into the parameters of the network now. *count: layers. */
+tn_status tn__repairs_write(size_t *count, const tn__repairs *repairs, tn_model *small,
+                            tn_error *err) TN_MUST_USE;
+/* The mean that the channels of the node should have, or NULL where it is none of
+ * those. */
+const double *tn__repairs_mean(const tn__repairs *repairs, size_t node);
 
 #endif

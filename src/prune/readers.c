@@ -30,7 +30,7 @@ static tn_status add_reader(tn__readers *all, const tn_model *model,
         const tn__group_entry *x = channels_of(group, node->inputs[0]);
         if (!x)
             continue;
-        tn__reader made = {.group = g, .entry = e, .x = x};
+        tn__reader made = {.node = n, .group = g, .entry = e, .x = x};
         tn_status status =
             tn__extent_of(&made.extent, &groups->shapes.shape[x->value], err);
         if (status == TN_OK)

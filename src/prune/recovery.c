@@ -1,179 +1,174 @@
 /* recovery.c - which neurons stay: those from which the others can be recovered.
  *
- * With G the covariance of a group's activations and M = W^T W summed over the taps of
- * a layer that reads them, the error that keeping S leaves in that layer's answers,
- * after the best linear reconstruction, is tr(M R), R = G - G_:S G_SS^-1 G_S:. Adding
- * neuron j lowers it by (R M R)_jj / R_jj, and R and F = R M then change by a matrix of
- * rank one: O(neurons^3) for the whole greedy order, which is good for every width.
+ * A layer reads neurons by weights W from cells of covariance G, a block of cells for
+ * each neuron. Without neuron j the best weights for those that are left answer with an
+ * error that is larger by tr(W_j^T (P_jj)^-1 W_j), P = G^-1, and become
+ * W - P_:j P_jj^-1 W_j, while P loses P_:j P_jj^-1 P_j: (Optimal Brain Surgeon, Hassibi
+ * and Stork 1993, for blocks, over all rows of a layer). Only S = W W^T is carried.
+ * Neurons go one by one, the cheapest first, so that one order is good for every width:
+ * O(cells^2 block) each.
  */
+#include <math.h>
 #include <string.h>
 
-#include "prune/prune.h"
-#include "stats/stats.h"
+#include "prune/readings.h"
 #include "tensor/linalg.h"
 
-#define VARIANCE_MIN 1e-9 /* relative: below, nothing is left of a neuron */
-#define LESS (1 - 1e-12)  /* each neuron takes something off the error, */
-#define LEAST 1e-9        /* and, rounding aside, never more than all of it */
+#define RIDGE 1e-4       /* of G, relative to its mean diagonal */
+#define MORE (1 + 1e-12) /* each neuron adds something to the error, */
+#define LEAST 1e-9       /* and, rounding aside, at least so much of all of it */
 
-/* What is known of one reader. */
+/* One reader while neurons go. */
 typedef struct watched {
-    const tn__reader *reader;
-    double *r, *f; /* [neurons, neurons] */
+    const tn__reading *read;
+    double *p, *s;   /* [cells, cells] */
+    double *own;     /* [block, block]: P_jj, then its inverse */
+    double *columns; /* [cells, block]: P_:j */
+    double *ratio;   /* [cells, block]: P_:j P_jj^-1 */
+    double *product; /* [cells, block] */
+    double start;    /* the error where nothing is left */
 } watched;
 
-/* r: covariance of the group's neurons out of all channels. */
-static tn_status set_covariance(watched *a, size_t neurons, const tn__comoments *found,
-                                tn_error *err)
+static void watched_release(watched *a)
 {
-    a->r = tn__alloc(neurons * neurons, sizeof *a->r);
-    if (!a->r)
-        return tn__fail_memory(err, neurons * neurons * sizeof *a->r);
-    size_t channels = found->a.channels, repeats = a->reader->x->repeats;
-    for (size_t i = 0; i < neurons; i++)
-        for (size_t j = 0; j < neurons; j++) {
-            size_t p = a->reader->x->index[i * repeats] / repeats;
-            size_t q = a->reader->x->index[j * repeats] / repeats;
-            double both =
-                found->cross[p * channels + q] + found->cross[q * channels + p];
-            a->r[i * neurons + j] = both / 2 / TN__MAX(found->a.rows, 1);
-        }
+    tn__free(a->p);
+    tn__free(a->s);
+    tn__free(a->own);
+}
+
+static void set_identity(double *x, size_t n)
+{
+    memset(x, 0, n * n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i * n + i] = 1;
+}
+
+static tn_status watched_create(watched *a, const tn__reading *read, tn_error *err)
+{
+    size_t d = read->cells, b = read->block;
+    double mean = 0;
+    *a = (watched){.read = read,
+                   .p = tn__alloc(d * d, sizeof *a->p),
+                   .s = tn__alloc(d * d, sizeof *a->s),
+                   .own = tn__alloc(2 * b + 3 * d, b * sizeof *a->own)};
+    if (!a->p || !a->s || !a->own)
+        return tn__fail_memory(err, d * d * sizeof *a->p);
+    a->columns = a->own + 2 * b * b;
+    a->ratio = a->columns + d * b;
+    a->product = a->ratio + d * b;
+    memcpy(a->s, read->s, d * d * sizeof *a->s);
+    for (size_t i = 0; i < d; i++)
+        mean += read->g[i * d + i] / (double)d;
+    for (size_t i = 0; i < d * d; i++)
+        a->start += read->g[i] * read->s[i];
+    for (size_t i = 0; i < d; i++)
+        read->g[i * d + i] += mean > 0 ? RIDGE * mean : 1;
+    set_identity(a->p, d);
+    return tn__solve_spd(read->g, a->p, d, d, err);
+}
+
+/* a->own becomes P_jj, and `inverse` [block, block] its inverse. */
+static tn_status take_own(double *inverse, watched *a, size_t j, tn_error *err)
+{
+    size_t b = a->read->block, d = a->read->cells;
+    const uint32_t *cell = a->read->cell + j * b;
+    for (size_t k = 0; k < b; k++)
+        for (size_t l = 0; l < b; l++)
+            a->own[k * b + l] = a->p[cell[k] * d + cell[l]];
+    set_identity(inverse, b);
+    return tn__solve_spd(a->own, inverse, b, b, err);
+}
+
+/* What the error of this reader grows by without neuron j, as a share of `start`. */
+static tn_status cost_of(double *out, watched *a, size_t j, tn_error *err)
+{
+    size_t b = a->read->block, d = a->read->cells;
+    const uint32_t *cell = a->read->cell + j * b;
+    double *inverse = a->own + b * b, sum = 0;
+    tn_status status = take_own(inverse, a, j, err);
+    for (size_t k = 0; k < b && status == TN_OK; k++)
+        for (size_t l = 0; l < b; l++)
+            sum += inverse[k * b + l] * a->s[cell[k] * d + cell[l]];
+    *out = a->start > 0 ? sum / a->start : 0;
+    return status;
+}
+
+/* columns [cells, block] of neuron j in x. */
+static void gather(double *columns, const watched *a, const double *x, size_t j)
+{
+    size_t b = a->read->block, d = a->read->cells;
+    for (size_t i = 0; i < d; i++)
+        for (size_t k = 0; k < b; k++)
+            columns[i * b + k] = x[i * d + a->read->cell[j * b + k]];
+}
+
+/* Neuron j goes: S = (I - K E_j) S (I - K E_j)^T with K = P_:j P_jj^-1, and P. */
+static tn_status let_go(watched *a, size_t j, tn_error *err)
+{
+    size_t b = a->read->block, d = a->read->cells;
+    double *inverse = a->own + b * b;
+    tn_status status = take_own(inverse, a, j, err);
+    if (status != TN_OK)
+        return status;
+    gather(a->columns, a, a->p, j);
+    tn__gemm_f64(false, false, d, b, b, 1, a->columns, b, inverse, b, 0, a->ratio, b);
+    tn__gemm_f64(false, true, d, d, b, -1, a->ratio, b, a->columns, b, 1, a->p, d);
+    gather(a->product, a, a->s, j);
+    tn__gemm_f64(false, true, d, d, b, -1, a->ratio, b, a->product, b, 1, a->s, d);
+    gather(a->product, a, a->s, j);
+    tn__gemm_f64(false, true, d, d, b, -1, a->product, b, a->ratio, b, 1, a->s, d);
     return TN_OK;
 }
 
-/* f = r m, and both scaled so that the error at the start is 1. */
-static tn_status set_product(watched *a, const tn_model *folded,
-                             const tn__groups *groups, tn_error *err)
-{
-    double *rows = NULL, *m = NULL, start = 0;
-    size_t width = 0, n = groups->list[a->reader->group].neurons;
-    tn__map *identity = tn__alloc(groups->count, sizeof *identity);
-    tn_status status =
-        identity ? TN_OK : tn__fail_memory(err, groups->count * sizeof *identity);
-    if (status == TN_OK)
-        status = tn__map_rows(&rows, &width, folded, groups, folded, groups, NULL,
-                              identity, a->reader->group, a->reader->entry, err);
-    if (status != TN_OK)
-        goto done;
-    m = tn__alloc(n * n, sizeof *m);
-    a->f = tn__alloc(n * n, sizeof *a->f);
-    if (!m || !a->f) {
-        status = tn__fail_memory(err, n * n * sizeof *m);
-        goto done;
-    }
-    tn__gemm_f64(false, true, n, n, width, 1, rows, width, rows, width, 0, m, n);
-    tn__gemm_f64(false, false, n, n, n, 1, a->r, n, m, n, 0, a->f, n);
-    for (size_t i = 0; i < n; i++)
-        start += a->f[i * n + i];
-    for (size_t i = 0; start > 0 && i < n * n; i++)
-        a->f[i] /= start;
-done:
-    tn__free(identity);
-    tn__free(rows);
-    tn__free(m);
-    return status;
-}
-
-static tn_status measure(watched *list, const tn__readers *all, const tn__scoring *how,
-                         tn_error *err)
-{
-    tn__engine *engine = NULL;
-    tn__pair *pairs = tn__alloc(all->count, sizeof *pairs);
-    tn__comoments *found = tn__alloc(all->count, sizeof *found);
-    tn_status status = TN_OK;
-    if (!pairs || !found) {
-        status = tn__fail_memory(err, all->count * sizeof *found);
-        goto done;
-    }
-    for (size_t i = 0; i < all->count; i++)
-        pairs[i] = (tn__pair){.a_keep = i,
-                              .b_keep = i,
-                              .a_extent = all->list[i].extent,
-                              .b_extent = all->list[i].extent};
-    tn__engine_options options = {
-        .workers = how->workers, .keep = all->keep, .keep_count = all->count};
-    status = tn__engine_create(&engine, how->probe, &options, err);
-    if (status == TN_OK)
-        status = tn__stats_pairs(found, &engine, 1, pairs, all->count, how->images,
-                                 how->n, err);
-    for (size_t i = 0; i < all->count && status == TN_OK; i++)
-        status = set_covariance(&list[i], how->groups->list[all->list[i].group].neurons,
-                                &found[i], err);
-    for (size_t i = 0; i < all->count; i++)
-        tn__comoments_release(&found[i]);
-done:
-    tn__free(pairs);
-    tn__free(found);
-    tn__engine_free(engine);
-    return status;
-}
-
-/* What keeping j as well takes off the error of one reader. */
-static double gain_of(const watched *a, size_t n, size_t j, double floor)
-{
-    double sum = 0, own = a->r[j * n + j];
-    if (own <= floor)
-        return 0;
-    for (size_t k = 0; k < n; k++)
-        sum += a->f[j * n + k] * a->r[k * n + j];
-    return sum / own;
-}
-
-static void keep_one(watched *a, size_t n, size_t j, double floor, double *column)
-{
-    double own = a->r[j * n + j];
-    if (own <= floor)
-        return;
-    for (size_t k = 0; k < n; k++)
-        column[k] = a->r[k * n + j] / own;
-    double *row = column + n;
-    memcpy(row, a->f + j * n, n * sizeof *row);
-    for (size_t k = 0; k < n; k++)
-        for (size_t l = 0; l < n; l++)
-            a->f[k * n + l] -= column[k] * row[l];
-    memcpy(row, a->r + j * n, n * sizeof *row);
-    for (size_t k = 0; k < n; k++)
-        for (size_t l = 0; l < n; l++)
-            a->r[k * n + l] -= column[k] * row[l];
-}
-
-/* list [count] are the readers of one group. score: of a neuron, the error left before
- * it was added, 1 at the start. */
+/* list [count] are the readers of one group. score: of a neuron, the share of their
+ * answers that is lost without it and all that went before. */
 static tn_status order(double *score, watched *list, size_t count, size_t n,
                        tn_error *err)
 {
-    double *memory = tn__alloc(2 * n + count, sizeof *memory), error = (double)count;
-    bool *taken = tn__alloc(n, sizeof *taken);
-    tn_status status = memory && taken
-                           ? TN_OK
-                           : tn__fail_memory(err, (2 * n + count) * sizeof *memory);
-    double *floor = memory + 2 * n;
-    for (size_t a = 0; a < count && status == TN_OK; a++)
-        for (size_t i = 0; i < n; i++)
-            floor[a] += VARIANCE_MIN * list[a].r[i * n + i] / (double)n;
+    bool *gone = tn__alloc(n, sizeof *gone);
+    tn_status status = gone ? TN_OK : tn__fail_memory(err, n);
+    double error = 0, last = LEAST;
     for (size_t step = 0; step < n && status == TN_OK; step++) {
         size_t best = TN__NONE;
-        double most = -1;
-        for (size_t j = 0; j < n; j++) {
-            double gain = 0;
-            for (size_t a = 0; a < count && !taken[j]; a++)
-                gain += gain_of(&list[a], n, j, floor[a]);
-            if (!taken[j] && gain > most) {
-                most = gain;
+        double least = HUGE_VAL;
+        for (size_t j = 0; j < n && status == TN_OK; j++) {
+            double cost = 0, part = 0;
+            for (size_t a = 0; a < count && !gone[j] && status == TN_OK; a++) {
+                status = cost_of(&part, &list[a], j, err);
+                cost += part / (double)count;
+            }
+            if (!gone[j] && (best == TN__NONE || cost < least)) {
+                least = cost;
                 best = j;
             }
         }
-        if (best == TN__NONE)
+        if (status != TN_OK)
             break;
-        taken[best] = true;
-        score[best] = error / (double)count;
-        double next = TN__MIN(error - most, error * LESS);
-        error = TN__MAX(next, error * LEAST);
-        for (size_t a = 0; a < count; a++)
-            keep_one(&list[a], n, best, floor[a], memory);
+        gone[best] = true;
+        error += TN__MAX(least, 0);
+        last = TN__MAX(error, last * MORE);
+        score[best] = last;
+        for (size_t a = 0; a < count && status == TN_OK; a++)
+            status = let_go(&list[a], best, err);
     }
-    tn__free(memory);
-    tn__free(taken);
+    for (size_t j = 0; j < n; j++) /* the ridge adds a little */
+        score[j] /= TN__MAX(last, 1);
+    tn__free(gone);
+    return status;
+}
+
+static tn_status order_group(double *score, const tn__reading *read, size_t count,
+                             size_t n, tn_error *err)
+{
+    watched *list = tn__alloc(count, sizeof *list);
+    tn_status status = list ? TN_OK : tn__fail_memory(err, count * sizeof *list);
+    for (size_t a = 0; a < count && status == TN_OK; a++)
+        status = watched_create(&list[a], &read[a], err);
+    if (status == TN_OK)
+        status = order(score, list, count, n, err);
+    for (size_t a = 0; list && a < count; a++)
+        watched_release(&list[a]);
+    tn__free(list);
     return status;
 }
 
@@ -181,25 +176,16 @@ tn_status tn__prune_recover(double *const *scores, const tn__readers *readers,
                             const tn__scoring *how, tn_error *err)
 {
     size_t count = readers->count;
-    watched *list = tn__alloc(count, sizeof *list);
-    tn_status status = list ? TN_OK : tn__fail_memory(err, count * sizeof *list);
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        list[i].reader = &readers->list[i];
-    if (status == TN_OK)
-        status = measure(list, readers, how, err);
-    for (size_t i = 0; i < count && status == TN_OK; i++)
-        status = set_product(&list[i], how->folded, how->groups, err);
+    tn__reading *list = tn__alloc(count, sizeof *list);
+    tn_status status = list ? tn__readings_measure(list, readers, how, err)
+                            : tn__fail_memory(err, count * sizeof *list);
     for (size_t i = 0, next; i < count && status == TN_OK; i = next) {
         size_t g = readers->list[i].group;
         for (next = i; next < count && readers->list[next].group == g;)
             next++;
-        status =
-            order(scores[g], &list[i], next - i, how->groups->list[g].neurons, err);
+        status = order_group(scores[g], &list[i], next - i,
+                             how->groups->list[g].neurons, err);
     }
-    for (size_t i = 0; list && i < count; i++) {
-        tn__free(list[i].r);
-        tn__free(list[i].f);
-    }
-    tn__free(list);
+    tn__readings_free(list, count);
     return status;
 }

@@ -10,14 +10,15 @@
 typedef struct tn__place {
     tn__layer layer;
     tn__patches patches; /* of the small network */
-    size_t answers;      /* output channels before; patches.outputs now */
-    uint32_t *channel;   /* [outputs]: their numbers before */
+    tn__carried carried; /* the output channels, patches.outputs of them */
     size_t sampled;      /* positions an image */
     float *y;            /* [images * sampled, outputs]: answers before */
     size_t beside;       /* value that is added to the answers, known before them; or
                             TN__NONE */
     bool refitted;       /* or left as deletion makes it; once it is fitted */
+    double missed;       /* share of the answers wanted, on images held out */
     float *drift; /* [images * sampled, outputs]: where it was, less where it is */
+    double *more; /* [outputs]: mean of what the answers make good of it */
 } tn__place;
 
 typedef struct tn__places {
@@ -32,6 +33,8 @@ typedef struct tn__places {
 /* Layers at and behind the first whose inputs are fewer now. */
 tn_status tn__places_find(tn__places *places, tn_error *err) TN_MUST_USE;
 void tn__places_release(tn__places *places);
+/* Whether there are images to hold out. */
+bool tn__places_choose(const tn__places *places);
 tn__place *tn__place_at(tn__places *places, size_t node); /* or NULL */
 
 /* The node has been computed, by the network before or by the one now. */

@@ -12,7 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "neurons/resize_groups.h"
 #include "ops/batch_norm/batch_norm.h"
 #include "prune/refit.h"
 #include "stats/ridge.h"
@@ -31,9 +30,10 @@ void tn__places_release(tn__places *places)
 {
     for (size_t i = 0; i < places->count; i++) {
         tn__patches_release(&places->list[i].patches);
-        tn__free(places->list[i].channel);
+        tn__carried_release(&places->list[i].carried);
         tn__free(places->list[i].y);
         tn__free(places->list[i].drift);
+        tn__free(places->list[i].more);
     }
     tn__free(places->list);
     tn__links_release(&places->links);
@@ -50,25 +50,6 @@ tn__place *tn__place_at(tn__places *places, size_t node)
 
 /* --- which layers ------------------------------------------------------------------
  */
-
-static tn_status keep_channels(tn__place *p, const tn__places *all, tn_error *err)
-{
-    const tn__refitting *how = all->how;
-    uint8_t *flags = tn__alloc(p->answers, sizeof *flags);
-    size_t count = 0;
-    p->channel = tn__alloc(p->answers, sizeof *p->channel);
-    if (!flags || !p->channel) {
-        tn__free(flags);
-        return tn__fail_memory(err, p->answers * sizeof *p->channel);
-    }
-    tn__resize_cells(flags, how->groups, (const uint8_t *const *)how->kept,
-                     p->layer.output, 1);
-    for (size_t c = 0; c < p->answers; c++)
-        if (flags[c])
-            p->channel[count++] = (uint32_t)c;
-    tn__free(flags);
-    return TN_OK;
-}
 
 /* Whether node n is a layer whose weights can be fitted as one matrix. */
 static bool is_fitted(tn__layer *out, const tn__places *all, size_t n)
@@ -111,15 +92,14 @@ static size_t find_beside(const tn__places *all, const tn__layer *layer)
 static tn_status add_place(tn__places *all, const tn__layer *layer, tn_error *err)
 {
     const tn__refitting *how = all->how;
-    const tn__shape *before = &how->probe->values[layer->weight].parameter.shape;
     tn__place *p = &all->list[all->count++];
     p->layer = *layer;
-    p->answers = (size_t)before->dims[layer->axis];
     p->beside = find_beside(all, layer);
     tn_status status =
         tn__patches_create(&p->patches, how->small, &all->shapes, layer->node, err);
     if (status == TN_OK)
-        status = keep_channels(p, all, err);
+        status = tn__carried_find(&p->carried, how->groups, how->kept, how->maps,
+                                  layer->output, err);
     p->sampled = TN__MIN(p->patches.area_out, POSITIONS_MAX);
     return status;
 }
@@ -137,9 +117,10 @@ static tn_status claim_answers(tn__places *all, tn_error *err)
         p->sampled = (size_t)TN__MAX(share * (double)p->sampled, 1);
         size_t rows = n * p->sampled, outputs = p->patches.outputs;
         p->y = tn__alloc(rows, outputs * sizeof *p->y);
+        p->more = tn__alloc(outputs, sizeof *p->more);
         if (p->beside != TN__NONE)
             p->drift = tn__alloc(rows, outputs * sizeof *p->drift);
-        if (!p->y || (p->beside != TN__NONE && !p->drift))
+        if (!p->y || !p->more || (p->beside != TN__NONE && !p->drift))
             return tn__fail_memory(err, rows * outputs * sizeof *p->y);
     }
     return TN_OK;
@@ -171,13 +152,26 @@ tn_status tn__places_find(tn__places *all, tn_error *err)
  * ---------------------------------------------------------------
  */
 
-/* to += sign times what is sampled of the node's output [images, channels, area];
- * channel (NULL: all) [outputs] says which channels. */
+/* row [outputs] += sign times one position of all channels, carried (NULL: as they
+ * are). */
+static void add_channels(float *row, float sign, const float *from, size_t area,
+                         size_t outputs, const tn__carried *carried)
+{
+    for (size_t c = 0; c < outputs; c++) {
+        float sum = carried ? 0 : from[c * area];
+        for (size_t e = carried ? carried->first[c] : 0;
+             carried && e < carried->first[c + 1]; e++)
+            sum += carried->share[e] * from[carried->channel[e] * area];
+        row[c] += sign * sum;
+    }
+}
+
+/* to += sign times what is sampled of the node's output [images, channels, area]. */
 static void sample(float *to, float sign, const tn__places *all, const tn__place *p,
-                   const tn__sweep_node *at, const uint32_t *channel)
+                   const tn__sweep_node *at, const tn__carried *carried)
 {
     size_t image = 0, outputs = p->patches.outputs, area = p->patches.area_out;
-    size_t channels = channel ? p->answers : outputs;
+    size_t channels = carried ? carried->before : outputs;
     for (size_t s = 0; s < at->shards; s++) {
         size_t images = 0;
         const float *x = tn__sweep_data(at, TN__OUT(0), s, &images);
@@ -185,10 +179,8 @@ static void sample(float *to, float sign, const tn__places *all, const tn__place
             for (size_t k = 0; k < p->sampled; k++) {
                 size_t q = tn__patches_position(&p->patches, p->sampled, image, k,
                                                 all->how->seed);
-                float *row = to + (image * p->sampled + k) * outputs;
-                const float *from = x + i * channels * area + q;
-                for (size_t c = 0; c < outputs; c++)
-                    row[c] += sign * from[(channel ? channel[c] : c) * area];
+                add_channels(to + (image * p->sampled + k) * outputs, sign,
+                             x + i * channels * area + q, area, outputs, carried);
             }
     }
 }
@@ -199,9 +191,9 @@ void tn__places_take(tn__places *all, const tn__sweep_node *at, bool now)
     for (size_t i = 0; i < all->count; i++) {
         tn__place *p = &all->list[i];
         if (p->layer.node == at->node && !now)
-            sample(p->y, 1, all, p, at, p->channel);
+            sample(p->y, 1, all, p, at, &p->carried);
         if (p->beside == made)
-            sample(p->drift, now ? -1 : 1, all, p, at, now ? NULL : p->channel);
+            sample(p->drift, now ? -1 : 1, all, p, at, now ? NULL : &p->carried);
     }
 }
 
@@ -227,8 +219,11 @@ static void add_drift(const tn__places *all, tn__place *p)
             gain = tn__tensor_get_f64(scale, c) /
                    sqrt(tn__tensor_get_f64(variance, c) + epsilon);
         }
-        for (size_t i = c; fabs(gain) > GAIN_MIN && i < total; i += outputs)
-            p->y[i] += (float)((double)p->drift[i] / gain);
+        for (size_t i = c; fabs(gain) > GAIN_MIN && i < total; i += outputs) {
+            double more = (double)p->drift[i] / gain;
+            p->y[i] += (float)more;
+            p->more[c] += more * (double)outputs / (double)total;
+        }
     }
 }
 
@@ -329,12 +324,23 @@ static tn_status choose_strength(double *best, double *least, fit *t, tn_error *
     return status;
 }
 
-/* Too few images to hold some out: every layer is refitted. */
-static tn_status fit_weights(tn__places *all, fit *t, bool *refitted, tn_error *err)
+bool tn__places_choose(const tn__places *all)
 {
-    double solved = 0, left = 0;
-    bool choice = all->how->n >= HELD_OUT;
+    return all->how->n >= HELD_OUT;
+}
+
+/* Too few images to hold some out: every layer is refitted. */
+static tn_status fit_weights(tn__places *all, fit *t, tn__place *p, tn_error *err)
+{
+    double solved = 0, left = 0, whole = 0;
+    bool choice = tn__places_choose(all);
     tn_status status = add_part(t, false, err);
+    if (status == TN_OK && choice) {
+        memset(t->w, 0, t->sums.d * t->sums.o * sizeof *t->w);
+        if (t->constant)
+            tn__ridge_constant(t->constant, &t->sums, t->w);
+        status = miss(&whole, t, err);
+    }
     if (status == TN_OK && choice) {
         leave(t);
         status = miss(&left, t, err);
@@ -343,8 +349,9 @@ static tn_status fit_weights(tn__places *all, fit *t, bool *refitted, tn_error *
         status = choose_strength(&all->strength, &solved, t, err);
     if (status == TN_OK)
         status = add_part(t, true, err);
-    *refitted = !choice || solved <= left;
-    if (status == TN_OK && !*refitted)
+    p->refitted = !choice || solved <= left;
+    p->missed = TN__MIN(solved, left) / TN__MAX(whole, 1e-30);
+    if (status == TN_OK && !p->refitted)
         leave(t);
     else if (status == TN_OK)
         status = solve(t, all->strength, err);
@@ -380,7 +387,7 @@ tn_status tn__place_fit(tn__places *all, tn__place *p, tn__engine *engine,
     tn_status status = tn__ridge_create(
         &t.sums, d, o, tn__engine_shard(engine) * p->sampled, all->how->workers, err);
     if (status == TN_OK)
-        status = fit_weights(all, &t, &p->refitted, err);
+        status = fit_weights(all, &t, p, err);
     for (size_t j = 0; j < o && status == TN_OK; j++) {
         for (size_t i = 0; i < d; i++)
             w[tn__patches_weight(patches, j, i)] = (float)t.w[i * o + j];

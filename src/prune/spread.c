@@ -26,14 +26,9 @@ static tn_status find_losses(double **loss, const bool *wanted, bool *recovered,
     tn_prune_importance by =
         by_error ? TN_PRUNE_IMPORTANCE_ERROR : p->options->importance;
     double **scores = NULL;
-    tn_model *probe = NULL;
-    tn_status status = TN_OK;
     if (by == TN_PRUNE_IMPORTANCE_AUTO)
         by = TN_PRUNE_IMPORTANCE_L1;
-    if (tn__importance_wants_images(by))
-        status = tn__prune_probe(&probe, p->model, p, err);
-    if (status == TN_OK)
-        status = tn__score_lists(&scores, recovered, p, wanted, by, probe, err);
+    tn_status status = tn__score_lists(&scores, recovered, p, wanted, by, err);
     for (size_t g = 0; g < p->groups->count && status == TN_OK; g++) {
         size_t n = p->groups->list[g].neurons;
         if (!wanted[g])
@@ -43,7 +38,6 @@ static tn_status find_losses(double **loss, const bool *wanted, bool *recovered,
                          : tn__fail_memory(err, n * sizeof **loss);
     }
     tn__score_lists_free(scores, p->groups->count);
-    tn_model_free(probe);
     return status;
 }
 

@@ -121,6 +121,13 @@ static double mean_of(const tn__ridge *r, size_t c)
     return r->first[c] / r->rows + (double)r->shift[c];
 }
 
+void tn__ridge_covariance(double *covariance, const tn__ridge *r)
+{
+    for (size_t i = 0; i < r->d; i++)
+        for (size_t j = i; j < r->d; j++)
+            covariance[i * r->d + j] = covariance[j * r->d + i] = moment(r, i, j, true);
+}
+
 void tn__ridge_constant(double *constant, const tn__ridge *r, const double *w)
 {
     for (size_t j = 0; j < r->o; j++) {

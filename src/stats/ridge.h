@@ -45,6 +45,8 @@ tn_status tn__ridge_mix(tn__ridge *ridge, const double *m, const double *added,
                         size_t outputs, tn_error *err) TN_MUST_USE;
 /* The constant [o] that is best beside weights w [d, o]. */
 void tn__ridge_constant(double *constant, const tn__ridge *ridge, const double *w);
+/* covariance [d, d] of x. */
+void tn__ridge_covariance(double *covariance, const tn__ridge *ridge);
 /* Sum over the first `rows` rows of the block of |x w + constant - y|^2. The block is
  * overwritten. */
 tn_status tn__ridge_residual(double *out, tn__ridge *ridge, const double *w,

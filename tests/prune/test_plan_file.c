@@ -54,8 +54,8 @@ static void a_plan_comes_back_and_does_the_same(void **state)
 }
 
 #define HEAD                                                                           \
-    "{\"tenon_prune_plan\":1,\"model\":\"\",\"method\":\"fold\",\"repair\":false,"     \
-    "\"hold\":false,\"compat\":false,\"sparsity\":0.5,\"seed\":\"1\",\"images\":{"     \
+    "{\"tenon_prune_plan\":2,\"model\":\"\",\"method\":\"fold\",\"repair\":\"none\","  \
+    "\"compat\":false,\"sparsity\":0.5,\"seed\":\"1\",\"images\":{"                    \
     "\"count\":0,"                                                                     \
     "\"synthetic\":false,\"sha256\":\"\"},\"groups\":["
 #define GROUP "{\"group\":0,\"name\":\"fc1.weight\",\"neurons\":4,"
@@ -68,34 +68,43 @@ static void what_is_wrong_is_told(void **state)
     } bad[] = {
         {"{", "this is no JSON"},
         {"{}", "this is no pruning plan"},
-        {"{\"tenon_prune_plan\":9}", "version 9 of plans, version 1 is known"},
-        {"{\"tenon_prune_plan\":1}", "'model' is not there or not text"},
-        {"{\"tenon_prune_plan\":1,\"model\":\"xyz\"}", "not 64 hexadecimal digits"},
-        {"{\"tenon_prune_plan\":1,\"model\":\"\",\"method\":\"burn\",\"seed\":\"1\","
-         "\"repair\":true,\"hold\":true,\"compat\":true}",
+        {"{\"tenon_prune_plan\":9}", "version 9 of plans, version 2 is known"},
+        {"{\"tenon_prune_plan\":2}", "'model' is not there or not text"},
+        {"{\"tenon_prune_plan\":2,\"model\":\"xyz\"}", "not 64 hexadecimal digits"},
+        {"{\"tenon_prune_plan\":2,\"model\":\"\",\"method\":\"burn\",\"seed\":\"1\","
+         "\"repair\":\"norm\",\"compat\":true}",
          "'method' is 'burn': not known"},
+        {"{\"tenon_prune_plan\":2,\"model\":\"\",\"method\":\"fold\",\"repair\":true}",
+         "'repair' is not there or not text"},
         {HEAD "{\"group\":-1}]}", "group 1 of the list: 'group' is not there or not a"},
         {HEAD GROUP "\"kept\":[1,1]}]}", "ascending neurons below 4"},
         {HEAD GROUP "\"kept\":[1,4]}]}", "ascending neurons below 4"},
         {HEAD GROUP "\"kept\":[0.5,2]}]}", "ascending neurons below 4"},
         {HEAD GROUP "\"kept\":[1]}]}", "two must stay"},
         {HEAD GROUP "\"kept\":[0,1,2,3,4]}]}", "'kept' has 5 members, at most 4"},
-        {HEAD GROUP
-         "\"kept\":[0,1],\"map\":{\"first\":[0,1],\"column\":[0],\"out\":[1],"
-         "\"in\":[1]}}]}",
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"fold\",\"map\":{\"first\":[0,1],"
+                    "\"column\":[0],\"out\":[1],"
+                    "\"in\":[1]}}]}",
          "do not fit 2 neurons that stay"},
-        {HEAD GROUP "\"kept\":[0,1],\"map\":{\"first\":[0,2,1],\"column\":[0],\"out\":"
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"fold\",\"map\":{\"first\":[0,2,1],"
+                    "\"column\":[0],\"out\":"
                     "[1],\"in\":[1]}}]}",
          "'first' is not there or not a list of ascending numbers"},
-        {HEAD GROUP "\"kept\":[0,1],\"map\":{\"first\":[0,0,0],\"column\":[0],\"out\":"
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"fold\",\"map\":{\"first\":[0,0,0],"
+                    "\"column\":[0],\"out\":"
                     "[1],\"in\":[1]}}]}",
          "'first' is not there or not the bounds of all rows"},
-        {HEAD GROUP "\"kept\":[0,1],\"map\":{\"first\":[0,0,1],\"column\":[4],\"out\":"
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"fold\",\"map\":{\"first\":[0,0,1],"
+                    "\"column\":[4],\"out\":"
                     "[1],\"in\":[1]}}]}",
          "'column' is not there or not a list of neurons"},
-        {HEAD GROUP "\"kept\":[0,1],\"map\":{\"first\":[0,0,1],\"column\":[1],\"out\":"
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"fold\",\"map\":{\"first\":[0,0,1],"
+                    "\"column\":[1],\"out\":"
                     "[1e999],\"in\":[1]}}]}",
          "'out' is not there or not a list of numbers"},
+        {HEAD GROUP "\"kept\":[0,1],\"map\":{}}]}", "'by' is not there or not text"},
+        {HEAD GROUP "\"kept\":[0,1],\"by\":\"refit\",\"map\":{}}]}",
+         "'by' is not there or not a method that mixes neurons"},
         {HEAD GROUP "\"kept\":[0,1]}," GROUP "\"kept\":[0,1]}]}",
          "group 2 of the list: 'group' is not there or not in ascending order"},
     };
