@@ -3,8 +3,9 @@
 
 Public CIFAR-10 ResNets, and one trained here, are pruned without any training and evaluated
 on images that choose nothing. Networks and images come from ../shared (see CONTRIBUTING.md); answers are kept in
-build/results/prune.json. Seeds are tenon's defaults.
-Usage: bench/results_intrafusion.py [--tenon PATH]
+build/results/prune.json. Seeds are tenon's defaults. With --parts only those are run; the page has the
+sections of which all answers are there.
+Usage: bench/results_intrafusion.py [--tenon PATH] [--parts NAME,...]
 """
 import argparse
 import platform
@@ -46,11 +47,24 @@ METHODS = (("deletion", ("--method", "delete", "--repair", "none")),
            ("Intra-Fusion as published", COMPAT),
            ("Intra-Fusion, scaled to preserve the function", ("--method", "intra-fusion")),
            ("nearest survivor", ("--method", "nearest")),
+           ("folding, variances foreseen from weights (Fold-AR)",
+            ("--method", "fold", "--repair", "data-free")),
            ("folding, batch norms re-estimated", ("--method", "fold")),
            ("**auto**", ()))
 
 
+class Missing(Exception):
+    """An answer of a part that is not to be run."""
+
+
 class Networks(Runs):
+    frozen = False
+
+    def run(self, *args, without=()):
+        if self.frozen and self.key(args) not in self.known:
+            raise Missing
+        return super().run(*args, without=without)
+
     def prune(self, net, *args):
         path = SHARED / "models" / NETS[net] if net in NETS else RESULTS / f"{net}.onnx"
         arch = ("--arch", net) if net in NETS else ()
@@ -77,7 +91,7 @@ def method_table(runs, net):
     for label, options in METHODS if net == "resnet20" else METHODS[-1:]:
         row = [label]
         for data in ((), ("--data", PROBE)):
-            if data and (options == COMPAT or "none" in options):
+            if data and (options == COMPAT or "none" in options or "data-free" in options):
                 row.append("-")
                 continue
             got = runs.prune(net, "-s", .5, *options, *data, "--eval-data", TEST)
@@ -159,47 +173,135 @@ def cost_table(runs):
                   "ms, batch 32", "largest output difference", "seconds to prune"), rows)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
-    runs = Networks(parser.parse_args().tenon, "prune.json")
-    train(runs.tenon)
-    whole = runs.prune(TRAINED, "-s", 0, "--eval-data", JPEG_TEST)["model"]
-    lines = curve(runs, whole)
-    text = f"""# Pruning without training, measured
+def rounding_table(runs):
+    """Whether widths that are multiples of eight are worth their neurons."""
+    path = SHARED / "models" / "cifar10-jpeg-vgg11-0.pth"
+    rows = []
+    for share in (.3, .45):
+        for to in (1, 0, 8, 16):
+            got = runs.run("prune", path, "--arch", "vgg11", "-o", RESULTS / "pruned.onnx", "-f",
+                           "-s", share, "--method", "delete", "--repair", "none", "--round-to", to,
+                           "--eval-data", "none", without=("groups",))
+            rows.append((f"{100 * share:.0f} %", str(to) if to else "0 (the default)",
+                         ", ".join(str(w["after"]) for w in got["widths"][:-1]),
+                         f"{got['pruned']['macs'] / 1e6:.1f} M",
+                         f"{1e3 * got['pruned']['latency']:.2f}",
+                         f"{1e3 * got['pruned']['latency_batch_32']:.1f}"))
+    return table(("removed", "`--round-to`", "widths", "MACs", "ms, batch 1", "ms, batch 32"), rows)
 
-Made by `bench/results_intrafusion.py` with {runs.version} on {platform.machine()}, seed 1. Accuracies in
-percent; nothing is trained and no label is used. resnet20 and resnet56 are public CIFAR-10 networks; "inner" groups are those
-inside residual blocks. "256 unlabelled" are the first training images; "no images" means images that Tenon draws.
 
-## Against the authors' program
+SLIM = (("no pruning (trained)", None),
+        ("iterative, four steps", ("--steps", 4)),
+        ("two halves, pruned, then fused", ("--parts", 2, "--order", "prune-fuse")),
+        ("two halves, fused, then pruned", ("--parts", 2, "--order", "fuse-prune")),
+        ("six of four quarters, pruned, then fused", ("--parts", 4, "--order", "prune-fuse")),
+        ("six of four quarters, fused, then pruned", ("--parts", 4, "--order", "fuse-prune")))
+SLIM_NET = "mlp:784-256-128-10"
+SLIM_START = 6
+
+
+def slim_table(runs):
+    """With training: accuracy, and seconds with a machine for each network."""
+    rows = []
+    for label, options in SLIM:
+        out = RESULTS / "slim.onnx"
+        if options is None:
+            got = runs.run("train", SLIM_NET, "-o", out, "-f", "--data", "fashion-mnist", "--epochs",
+                           SLIM_START)
+            score, seconds = got["result"], 2 * [got["train"]["seconds"]]
+        else:
+            got = runs.run("slim", SLIM_NET, "-o", out, "-f", "--data", "fashion-mnist", "-s", .7,
+                           "--start-epochs", SLIM_START, *options)
+            score, seconds = got["slim"], [got["seconds"][k] for k in ("total", "parallel")]
+        rows.append((label, percent(score["accuracy"], 2), f"{score['params']:,}",
+                     *(f"{x:.0f}" for x in seconds)))
+    return table(("", "accuracy", "parameters", "seconds, one after another",
+                  "seconds, a machine for each"), rows)
+
+
+def compat_section(runs):
+    return f"""## Against the authors' program
 
 `--method intra-fusion --compat` and deletion, by l1, on 2,000 JPEG test images (the authors' resnet20: all 10,000).
 
-{compat_table(runs)}
-## What each step is worth
+{compat_table(runs)}"""
+
+
+def methods_section(runs):
+    return f"""## What each step is worth
 
 Original test images (the first 1,000; the standard error of a percentage is about 1).
 
-{"".join(method_table(runs, net) + chr(10) for net in NETS)}
-## The whole network, residual streams included
+{chr(10).join(method_table(runs, net) for net in NETS)}"""
+
+
+def curve_section(runs):
+    whole = runs.prune(TRAINED, "-s", 0, "--eval-data", JPEG_TEST)["model"]
+    lines = curve(runs, whole)
+    OUT.with_suffix(".svg").write_text(picture(lines, whole))
+    return f"""## The whole network, residual streams included
 
 {TRAINED} (`tenon train {TRAINED} {" ".join(map(str, RECIPE))}` on the CIFAR-10 JPEGs), all groups, by share of
 weights removed (`--groups all --max-params`), on 1,000 test JPEGs; "256 unlabelled" are training images.
 
 ![accuracy against weights removed](intrafusion.svg)
 
-{curve_table(lines, whole)}
-## What it saves
+{curve_table(lines, whole)}"""
+
+
+def cost_section(runs):
+    return f"""## What it saves
 
 `tenon prune NET -o OUT --sparsity 0.5`; one thread of a shared machine.
 
 {cost_table(runs)}"""
-    out = ROOT / "docs" / "results" / "intrafusion.md"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(text)
-    out.with_suffix(".svg").write_text(picture(lines, whole))
-    print(f"wrote {out.relative_to(ROOT)}")
+
+
+def rounding_section(runs):
+    return f"""## Widths that are multiples
+
+VGG11 (CIFAR form), deletion, in the engine of Tenon; one thread of a shared machine, so times vary by a tenth.
+
+{rounding_table(runs)}"""
+
+
+def slim_section(runs):
+    return f"""## With training
+
+`tenon slim {SLIM_NET} --data fashion-mnist -s 0.7 --start-epochs {SLIM_START}`: seven tenths of the hidden neurons go.
+
+{slim_table(runs)}"""
+
+
+SECTIONS = {"compat": compat_section, "methods": methods_section, "curve": curve_section,
+            "cost": cost_section, "rounding": rounding_section, "slim": slim_section}
+OUT = ROOT / "docs" / "results" / "intrafusion.md"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tenon", default=ROOT / "build" / "release" / "tenon")
+    parser.add_argument("--parts", default=",".join(SECTIONS), help="of " + ", ".join(SECTIONS))
+    arguments = parser.parse_args()
+    parts = arguments.parts.split(",")
+    runs = Networks(arguments.tenon, "prune.json")
+    if "curve" in parts:
+        train(runs.tenon)
+    text = [f"""# Pruning, measured
+
+Made by `bench/results_intrafusion.py` with {runs.version} on {platform.machine()}, seed 1. Accuracies in
+percent; but for the last section nothing is trained and no label is used. resnet20 and resnet56 are public CIFAR-10
+networks; "inner" groups are those inside residual blocks. "256 unlabelled" are the first training images; "no images"
+means images that Tenon draws.
+"""]
+    for name, section in SECTIONS.items():
+        runs.frozen = name not in parts
+        try:
+            text.append(section(runs))
+        except Missing:
+            print(f"left out: {name}")
+    OUT.write_text("\n".join(text))
+    print(f"wrote {OUT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

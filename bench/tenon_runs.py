@@ -30,10 +30,14 @@ class Runs:
         self.version = run(tenon, "--version").strip()
         RESULTS.mkdir(parents=True, exist_ok=True)
 
+    @staticmethod
+    def key(args):
+        """The name of a command among the answers, wherever the tree stands."""
+        return " ".join(map(str, args)).replace(f"{ROOT}/", "").replace(str(SHARED), "../shared")
+
     def run(self, *args, without=()):
         """The answer to one command, without these keys."""
-        words = [str(a) for a in args]
-        key = " ".join(words).replace(f"{ROOT}/", "").replace(str(SHARED), "../shared")
+        words, key = [str(a) for a in args], self.key(args)
         if key not in self.known:
             print(key, flush=True)
             answer = json.loads(run(self.tenon, *words, "-q", "--json", "--threads", "1"))

@@ -207,6 +207,7 @@ class PruneReport:
     synthetic: bool
     layers_refitted: int
     norms: int
+    layers_repaired: int
 
 
 def _prune_report(r: Any) -> PruneReport:
@@ -214,7 +215,8 @@ def _prune_report(r: Any) -> PruneReport:
                          _options.name_of(g, "method"), g.kept[:g.left] if g.kept else None)
               for g in r.groups[:r.group_count]]
     return PruneReport(groups, r.sparsity, _options.name_of(r, "method"), _known(r.error),
-                       r.images, r.synthetic, r.layers_refitted, r.norms)
+                       r.images, r.synthetic, r.layers_refitted, r.norms,
+                       r.layers_repaired)
 
 
 def prune(model: Model, sparsity: float = 0.0, *, data: Optional[DataLike] = None,

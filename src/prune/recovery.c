@@ -120,8 +120,8 @@ static tn_status let_go(watched *a, size_t j, tn_error *err)
     return TN_OK;
 }
 
-/* list [count] are the readers of one group. score: of a neuron, the share of their
- * answers that is lost without it and all that went before. */
+/* list [count] are the readers of one group. score: of a neuron, what of their answers
+ * is lost without it and all that went before, as a share of what is without any. */
 static tn_status order(double *score, watched *list, size_t count, size_t n,
                        tn_error *err)
 {
@@ -151,8 +151,8 @@ static tn_status order(double *score, watched *list, size_t count, size_t n,
         for (size_t a = 0; a < count && status == TN_OK; a++)
             status = let_go(&list[a], best, err);
     }
-    for (size_t j = 0; j < n; j++) /* the ridge adds a little */
-        score[j] /= TN__MAX(last, 1);
+    for (size_t j = 0; j < n && error > LEAST; j++)
+        score[j] /= last;
     tn__free(gone);
     return status;
 }

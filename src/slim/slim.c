@@ -115,6 +115,9 @@ static tn_status prune_step(tn_model **model, const char *keep, const slimming *
     options.allocate = TN_PRUNE_ALLOCATE_EVEN;
     options.groups = "";
     options.keep = keep;
+    /* training follows, and what is fused is of one structure: no biases are added */
+    if (options.repair == TN_PRUNE_REPAIR_AUTO)
+        options.repair = TN_PRUNE_REPAIR_NORM;
     tn_status status =
         tn_prune(&made, NULL, *model, s->data, &options, s->observer, err);
     if (status != TN_OK)

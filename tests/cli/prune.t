@@ -12,6 +12,13 @@ $ tenon prune a.onnx -q -o 3.onnx -s 0.4 --method intra-fusion --plan-out 3.json
 2
 $ tenon prune a.onnx -q -o 5.onnx -s 0.4 --method refit --data random:3x4x4,limit=200 --plan-out 5.json >out.txt; tenon prune a.onnx -q -o 6.onnx --plan 5.json --data random:3x4x4,limit=200 >out.txt; cmp 5.onnx 6.onnx && echo same
 same
+$ tenon prune a.onnx -q -o f1.onnx -s 0.5 --method fold --repair data-free --plan-out f.json >out.txt; tenon prune a.onnx -q -o f2.onnx --plan f.json >out.txt; cmp f1.onnx f2.onnx && tr -d '\t' <f.json | grep '"repair"\|tenon_prune_plan'
+"tenon_prune_plan":2,
+"repair":"data-free",
+"repair":"data-free",
+$ tenon prune a.onnx -q -o f3.onnx -s 0.5 --repair data-free
+! tenon: repair without data puts back what mixing takes from the variance: it wants the method to be fold, nearest or intra-fusion
+? 1
 # of four images one says which layers stay as deletion left them: a plan says so again
 $ tenon prune a.onnx -q --json -o 5b.onnx -s 0.5 --method refit --seed 6 --data random:3x4x4,limit=4,seed=6 --plan-out 5b.json >5b.txt; tenon prune a.onnx -q --json -o 6b.onnx --plan 5b.json --data random:3x4x4,limit=4,seed=6 >6b.txt; cmp 5b.onnx 6b.onnx && python3 -c 'import json; a, b = (json.load(open(f)) for f in ("5b.txt", "6b.txt")); print(a["groups"] == b["groups"], [(g["readers"], (g["method"] == "delete") == (g["readers_refitted"] == 0)) for g in a["groups"]])'
 True [(1, True), (1, True)]

@@ -23,6 +23,7 @@ static void open_scene(scene *s, const char *arch)
     assert_true(s->groups->count <= TN__COUNT(s->scores));
     s->how = (tn__scoring){
         .model = s->model, .folded = s->folded, .probe = s->model, .groups = s->groups};
+    assert_ok(tn__workers_create(&s->how.workers, 1, err));
 }
 
 static void score(scene *s, tn_prune_importance by)
@@ -37,6 +38,7 @@ static void score(scene *s, tn_prune_importance by)
 
 static void close_scene(scene *s)
 {
+    tn__workers_free(s->how.workers);
     for (size_t g = 0; g < s->groups->count; g++)
         tn__free(s->scores[g]);
     tn__groups_free(s->groups);
@@ -108,9 +110,10 @@ static void images_find_neurons_that_do_nothing(void **state)
     s.how.labels = labels;
     s.how.n = 48;
     for (size_t k = 0; k < TN__COUNT(by); k++) {
+        double least = by[k] == TN_PRUNE_IMPORTANCE_ERROR ? 1e-4 : 1e-6; /* a ridge */
         score(&s, by[k]);
         for (size_t i = 0; i < HIDDEN; i++)
-            if (!(i == 4 ? fabs(s.scores[0][i]) < 1e-6 : s.scores[0][i] > 1e-6))
+            if (!(i == 4 ? fabs(s.scores[0][i]) < least : s.scores[0][i] > least))
                 fail_msg("importance %d: neuron %zu scores %g", (int)by[k], i,
                          s.scores[0][i]);
     }
