@@ -10,6 +10,7 @@
 #include "message.h"
 #include "options.h"
 #include "progress.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 
@@ -208,7 +209,7 @@ static cJSON *partition_json(const struct assemble_job *job)
     return json;
 }
 
-static int show_json(const struct assemble_job *job)
+static cJSON *result_json(const struct assemble_job *job)
 {
     const tn_assemble_report *report = &job->report;
     size_t members = tn_zoo_count(job->zoo), last = job->row_count - 1;
@@ -234,7 +235,7 @@ static int show_json(const struct assemble_job *job)
     cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
     if (job->eval_data)
         cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
-    return cli_json_print(json);
+    return json;
 }
 
 /* --- text --------------------------------------------------------------------------
@@ -304,8 +305,12 @@ static void show_audit(const tn_assemble_report *report)
 static int show(const struct assemble_job *job)
 {
     const tn_assemble_report *report = &job->report;
-    if (job->args->base.json)
-        return show_json(job);
+    const struct cli_args *base = &job->args->base;
+    if (cli_report_wanted(base)) {
+        int status = cli_report_tell(base, result_json(job));
+        if (status != CLI_DONE || base->json)
+            return status;
+    }
     cli_score_print(job->rows, job->row_count);
     show_chain(job);
     if (report->block_count > 0)
@@ -390,7 +395,8 @@ const struct cli_command cli_assemble = {
     .required = {"output", "data"},
     .groups = {&cli_group_assemble, &cli_group_assemble_budgets,
                &cli_group_assemble_stitches, &cli_group_assemble_data,
-               &cli_group_models, &cli_group_output, &cli_group_common},
+               &cli_group_models, &cli_group_output, &cli_group_report,
+               &cli_group_common},
     .size = sizeof(struct cli_assemble_args),
     .init = init,
     .run = run,

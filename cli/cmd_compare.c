@@ -8,6 +8,7 @@
 #include "command.h"
 #include "files.h"
 #include "message.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 #include "tenon/assemble.h"
@@ -160,9 +161,9 @@ static void show_matrix(const tn_cut_matrix *matrix, const struct compare_args *
         printf("wrote %s\n", args->picture);
 }
 
-static int show_json(const tn_compare_report *report, struct layers *layers,
-                     const tn_cut_matrix *matrix, const tn_dataset *data,
-                     const struct compare_args *args)
+static cJSON *result_json(const tn_compare_report *report, struct layers *layers,
+                          const tn_cut_matrix *matrix, const tn_dataset *data,
+                          const struct compare_args *args)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "a", args->base.operands[0]);
@@ -176,7 +177,7 @@ static int show_json(const tn_compare_report *report, struct layers *layers,
     layers->json = NULL;
     if (matrix->values)
         cJSON_AddItemToObject(json, "cuts", matrix_json(matrix));
-    return cli_json_print(json);
+    return json;
 }
 
 static int show(const tn_compare_report *report, struct layers *layers,
@@ -184,8 +185,12 @@ static int show(const tn_compare_report *report, struct layers *layers,
                 const struct compare_args *args)
 {
     char text[CLI_NUMBER_TEXT];
-    if (args->base.json)
-        return show_json(report, layers, matrix, data, args);
+    if (cli_report_wanted(&args->base)) {
+        int status = cli_report_tell(&args->base,
+                                     result_json(report, layers, matrix, data, args));
+        if (status != CLI_DONE || args->base.json)
+            return status;
+    }
     printf("images              %zu of %s\n", report->images, tn_dataset_spec(data));
     printf("largest difference  %.3g, of outputs up to %.3g\n",
            report->largest_difference, report->largest_output);
@@ -311,7 +316,7 @@ const struct cli_command cli_compare = {
                 "  tenon compare a.onnx b.onnx --data fashion-mnist,limit=1000\n",
     .operands_min = 2,
     .operands_max = 2,
-    .groups = {&group, &cli_group_models, &cli_group_common},
+    .groups = {&group, &cli_group_models, &cli_group_report, &cli_group_common},
     .size = sizeof(struct compare_args),
     .init = init,
     .run = run,

@@ -1,6 +1,7 @@
 /* cmd_distill.c - tenon distill: trains a student on what teachers say. */
 #include "command.h"
 #include "files.h"
+#include "report.h"
 #include "training.h"
 
 static void init(void *user)
@@ -79,7 +80,7 @@ const struct cli_command cli_distill = {
     .required = {"output", "data"},
     .groups = {&group, &cli_group_training, &cli_group_training_state,
                &cli_group_training_data, &cli_group_models, &cli_group_output,
-               &cli_group_common},
+               &cli_group_report, &cli_group_common},
     .size = sizeof(struct cli_training_args),
     .init = init,
     .run = run,

@@ -8,6 +8,7 @@
 #include "files.h"
 #include "message.h"
 #include "progress.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 
@@ -28,8 +29,11 @@ static int show(const struct cli_score *scores, size_t count, const tn_dataset *
                 const struct cli_args *args)
 {
     char text[CLI_NUMBER_TEXT];
-    if (args->json)
-        return cli_json_print(eval_json(scores, count, data));
+    if (cli_report_wanted(args)) {
+        int status = cli_report_tell(args, eval_json(scores, count, data));
+        if (status != CLI_DONE || args->json)
+            return status;
+    }
     cli_score_print(scores, count > 1 ? count + 1 : count);
     printf("\n%s images of %s\n", cli_text_count(text, tn_dataset_count(data)),
            tn_dataset_spec(data));
@@ -77,6 +81,15 @@ static int run(void *user)
     return result;
 }
 
+static const struct cli_option options[] = {
+    {.name = "force",
+     .letter = 'f',
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct cli_args, force),
+     .help = "replace the report where it is there already"},
+};
+static const struct cli_group group = CLI_GROUP("Output", options);
+
 const struct cli_command cli_eval = {
     .name = "eval",
     .operands = "MODEL...",
@@ -91,7 +104,8 @@ const struct cli_command cli_eval = {
     .operands_min = 1,
     .operands_max = 64,
     .required = {"data"},
-    .groups = {&cli_group_data, &cli_group_models, &cli_group_speed, &cli_group_common},
+    .groups = {&cli_group_data, &cli_group_models, &cli_group_speed, &cli_group_report,
+               &group, &cli_group_common},
     .size = sizeof(struct cli_args),
     .run = run,
 };

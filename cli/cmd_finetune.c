@@ -1,6 +1,7 @@
 /* cmd_finetune.c - tenon finetune: goes on training a model. */
 #include "command.h"
 #include "files.h"
+#include "report.h"
 #include "training.h"
 
 /* A trained network wants a tenth of the learning rate that a random one does. */
@@ -37,7 +38,8 @@ const struct cli_command cli_finetune = {
     .operands_max = 1,
     .required = {"output", "data"},
     .groups = {&cli_group_training, &cli_group_training_state, &cli_group_training_data,
-               &cli_group_models, &cli_group_output, &cli_group_common},
+               &cli_group_models, &cli_group_output, &cli_group_report,
+               &cli_group_common},
     .size = sizeof(struct cli_training_args),
     .init = init,
     .run = run,

@@ -16,6 +16,7 @@
 #include "fuse_options.h"
 #include "message.h"
 #include "progress.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 #include "tenon/fuse.h"
@@ -233,7 +234,23 @@ static tn_status work(struct fuse_job *job, tn_error *err)
     return status;
 }
 
-static cJSON *groups_json(const tn_fuse_report *report)
+/* [source, target, mass] of each entry; NULL where the group has no map. */
+static cJSON *map_json(const tn_fusion *fusion, const tn_fuse_group *group)
+{
+    tn_ot_plan plan = {0};
+    if (tn_fusion_map(&plan, fusion, group->model, group->name, NULL) != TN_OK)
+        return NULL;
+    cJSON *list = cJSON_CreateArray();
+    for (size_t e = 0; e < plan.count; e++) {
+        const double entry[] = {plan.source[e], plan.target[e], plan.mass[e]};
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(entry, 3));
+    }
+    tn_ot_plan_release(&plan);
+    return list;
+}
+
+/* With the maps where `fusion` is given: these are many numbers. */
+static cJSON *groups_json(const tn_fuse_report *report, const tn_fusion *fusion)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < report->group_count; i++) {
@@ -247,12 +264,14 @@ static cJSON *groups_json(const tn_fuse_report *report)
         cJSON_AddNumberToObject(item, "gap", group->gap);
         cJSON_AddNumberToObject(item, "marginal_error", group->marginal_error);
         cJSON_AddNumberToObject(item, "moved", group->moved);
+        if (fusion)
+            cJSON_AddItemToObject(item, "map", map_json(fusion, group));
         cJSON_AddItemToArray(list, item);
     }
     return list;
 }
 
-static int show_json(const struct fuse_job *job)
+static cJSON *result_json(const struct fuse_job *job)
 {
     static const char *const keys[MADE_COUNT] = {"average", "uncalibrated", "fused"};
     cJSON *json = cJSON_CreateObject(), *seconds = cJSON_CreateObject();
@@ -264,7 +283,9 @@ static int show_json(const struct fuse_job *job)
                                           : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "candidates",
                           cli_fuse_candidates_json(&job->report, job->count));
-    cJSON_AddItemToObject(json, "groups", groups_json(&job->report));
+    cJSON_AddItemToObject(
+        json, "groups",
+        groups_json(&job->report, job->args->base.report ? job->fusion : NULL));
     cJSON_AddItemToObject(
         json, "alignments",
         cli_alignments_json(job->report.alignments, job->report.alignment_count));
@@ -282,7 +303,7 @@ static int show_json(const struct fuse_job *job)
         cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
     if (job->eval_data)
         cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
-    return cli_json_print(json);
+    return json;
 }
 
 static void show_groups(const tn_fuse_report *report)
@@ -322,8 +343,12 @@ static int show(const struct fuse_job *job)
     const tn_fuse_report *report = &job->report;
     size_t count = job->count + 1;
     note_same_images(job);
-    if (job->args->base.json)
-        return show_json(job);
+    const struct cli_args *base = &job->args->base;
+    if (cli_report_wanted(base)) {
+        int status = cli_report_tell(base, result_json(job));
+        if (status != CLI_DONE || base->json)
+            return status;
+    }
     struct cli_score *rows = cli_alloc(count + MADE_COUNT, sizeof *rows);
     memcpy(rows, job->parents, count * sizeof *rows);
     for (size_t i = 0; i < MADE_COUNT; i++)
@@ -398,7 +423,7 @@ const struct cli_command cli_fuse = {
     .required = {"output"},
     .groups = {&cli_group_fuse, &cli_group_fuse_transport, &cli_group_fuse_depth,
                &cli_group_fuse_data, &cli_group_models, &cli_group_output,
-               &cli_group_common},
+               &cli_group_report, &cli_group_common},
     .size = sizeof(struct cli_fuse_args),
     .init = init,
     .run = run,

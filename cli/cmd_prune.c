@@ -14,6 +14,7 @@
 #include "options.h"
 #include "progress.h"
 #include "prune_options.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 
@@ -228,7 +229,7 @@ static tn_status work(struct prune_job *job, tn_error *err)
         status = cli_model_write(pruned, base, base->output, &before, 1, err);
     if (status == TN_OK && job->args->plan_out)
         status = write_plan(job, err);
-    if (status == TN_OK && base->json)
+    if (status == TN_OK && cli_report_wanted(base))
         status = list_widths(job, pruned, err);
     if (status == TN_OK)
         status = score(job, PRUNED, pruned, err);
@@ -277,7 +278,7 @@ static cJSON *row_json(const struct prune_job *job, size_t row)
     return json;
 }
 
-static int show_json(const struct prune_job *job)
+static cJSON *result_json(const struct prune_job *job)
 {
     const tn_prune_report *report = &job->report;
     cJSON *json = cJSON_CreateObject();
@@ -304,7 +305,7 @@ static int show_json(const struct prune_job *job)
         cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
     cJSON_AddItemToObject(json, "widths", job->widths);
     cJSON_AddItemToObject(json, "groups", groups_json(report));
-    return cli_json_print(json);
+    return json;
 }
 
 static void show_groups(const tn_prune_report *report)
@@ -336,8 +337,12 @@ static int show(const struct prune_job *job)
     const tn_prune_report *report = &job->report;
     struct cli_score rows[ROW_COUNT];
     size_t count = 0;
-    if (job->args->base.json)
-        return show_json(job);
+    const struct cli_args *base = &job->args->base;
+    if (cli_report_wanted(base)) {
+        int status = cli_report_tell(base, result_json(job));
+        if (status != CLI_DONE || base->json)
+            return status;
+    }
     for (size_t i = 0; i < ROW_COUNT; i++)
         if (i != DELETED || job->has_deleted)
             rows[count++] = job->rows[i];
@@ -413,7 +418,7 @@ const struct cli_command cli_prune = {
     .operands_max = 1,
     .required = {"output"},
     .groups = {&cli_group_prune, &cli_group_prune_data, &cli_group_models,
-               &cli_group_output, &cli_group_common},
+               &cli_group_output, &cli_group_report, &cli_group_common},
     .size = sizeof(struct cli_prune_args),
     .init = init,
     .run = run,

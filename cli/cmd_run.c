@@ -13,6 +13,7 @@
 #include "message.h"
 #include "options.h"
 #include "recipe.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 #include "tenon/version.h"
@@ -253,6 +254,12 @@ static int run(void *user)
     job->verbose = args->base.verbose;
     job->threads = args->base.threads;
     job->force = args->base.force;
+    job->report = args->base.report;
+    if (job->report && !cli_option_find(recipe.command, "report")) {
+        status = cli_fail_text("'%s' has no report", recipe.command->name);
+        cli_recipe_release(&recipe);
+        return status;
+    }
     if (recipe.version && strcmp(recipe.version, tn_version()) != 0)
         cli_note(job, "the recipe is of version %s, this is %s: bytes may differ",
                  recipe.version, tn_version());
@@ -284,7 +291,7 @@ const struct cli_command cli_run = {
                 "  tenon run fused.yaml -o again.onnx\n",
     .operands_min = 1,
     .operands_max = 1,
-    .groups = {&group, &cli_group_output, &cli_group_common},
+    .groups = {&group, &cli_group_output, &cli_group_report, &cli_group_common},
     .size = sizeof(struct run_args),
     .run = run,
 };

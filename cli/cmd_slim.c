@@ -9,6 +9,7 @@
 #include "message.h"
 #include "progress.h"
 #include "prune_options.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 #include "tenon/slim.h"
@@ -110,7 +111,7 @@ static tn_status work(struct slim_job *job, const tn_observer *observer, tn_erro
     return status;
 }
 
-static int show_json(const struct slim_job *job)
+static cJSON *result_json(const struct slim_job *job)
 {
     const tn_slim_report *r = &job->report;
     cJSON *json = cJSON_CreateObject();
@@ -130,14 +131,18 @@ static int show_json(const struct slim_job *job)
     cJSON_AddStringToObject(json, "data", tn_dataset_spec(job->data));
     if (job->eval_data)
         cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(job->eval_data));
-    return cli_json_print(json);
+    return json;
 }
 
 static int show(const struct slim_job *job)
 {
     const tn_slim_report *r = &job->report;
-    if (job->args->base.json)
-        return show_json(job);
+    const struct cli_args *base = &job->args->base;
+    if (cli_report_wanted(base)) {
+        int status = cli_report_tell(base, result_json(job));
+        if (status != CLI_DONE || base->json)
+            return status;
+    }
     cli_score_print(job->trained ? job->scores : job->scores + 1, job->trained ? 2 : 1);
     printf("\nseconds: training %.1f, pruning and training %.1f, fusion %.1f, last "
            "training %.1f\n",
@@ -320,7 +325,7 @@ const struct cli_command cli_slim = {
     .operands_max = 1,
     .required = {"output", "data"},
     .groups = {&group_slim, &group_train, &cli_group_training_data, &cli_group_models,
-               &cli_group_output, &cli_group_common},
+               &cli_group_output, &cli_group_report, &cli_group_common},
     .size = sizeof(struct slim_args),
     .init = init,
     .run = run,

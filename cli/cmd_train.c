@@ -1,5 +1,6 @@
 /* cmd_train.c - tenon train: a built-in architecture, from random weights. */
 #include "command.h"
+#include "report.h"
 #include "training.h"
 
 static void init(void *user)
@@ -40,7 +41,7 @@ const struct cli_command cli_train = {
     .operands_max = 1,
     .required = {"output", "data"},
     .groups = {&cli_group_training, &cli_group_training_state, &cli_group_training_data,
-               &cli_group_output, &cli_group_common},
+               &cli_group_output, &cli_group_report, &cli_group_common},
     .size = sizeof(struct cli_training_args),
     .init = init,
     .run = run,

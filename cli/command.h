@@ -61,7 +61,7 @@ struct cli_group {
     {                                                                                  \
         title, options, CLI_COUNT(options)                                             \
     }
-#define CLI_GROUPS_MAX 8
+#define CLI_GROUPS_MAX 10
 #define CLI_REQUIRED_MAX 4
 
 struct cli_command {
@@ -91,6 +91,7 @@ struct cli_args {
     bool force;
     const char *arch, *graph;
     const char *data, *eval_data;
+    const char *report;
     bool mpi;
     tn_precision precision;
 };

@@ -14,6 +14,7 @@
 #include "manual.h"
 #include "message.h"
 #include "options.h"
+#include "report.h"
 #include "tenon/version.h"
 
 static int usage_command(const char *name)
@@ -63,8 +64,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!args)
         return cli_fail_text("out of memory");
     int status = cli_parse(args, command, argc, argv);
-    if (status == CLI_DONE)
-        status = args->help ? cli_help_command(command) : command->run(args);
+    if (status == CLI_DONE && args->help)
+        status = cli_help_command(command);
+    else if (status == CLI_DONE && (status = cli_report_check(args)) == CLI_DONE)
+        status = command->run(args);
     free(args);
     return status;
 }

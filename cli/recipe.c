@@ -133,7 +133,7 @@ static char *joined(struct reader *r, const yaml_node_t *list, const char *name)
 /* How a job is run, as opposed to what it makes, is said to `tenon run`. */
 static bool is_about_running(const struct cli_option *option)
 {
-    if (strcmp(option->name, "force") == 0)
+    if (strcmp(option->name, "force") == 0 || strcmp(option->name, "report") == 0)
         return true;
     for (size_t i = 0; i < cli_group_common.count; i++)
         if (option == &cli_group_common.options[i])

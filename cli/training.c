@@ -12,6 +12,7 @@
 #include "message.h"
 #include "options.h"
 #include "progress.h"
+#include "report.h"
 #include "score.h"
 #include "table.h"
 
@@ -25,7 +26,32 @@ struct training {
         *scores; /* [rows]: teachers, the start where it has a row, result */
     size_t rows;
     tn_train_report report;
+    const tn_observer *observer;
+    cJSON *curve; /* of the training images: an object for each epoch */
 };
+
+/* The end of an epoch is kept for the curve; "epoch 3 of 10" is what its stage is
+ * called. */
+static int on_progress(void *user, const tn_progress *p)
+{
+    struct training *t = user;
+    size_t epoch = 0;
+    if (p->done >= p->total && sscanf(p->stage, "epoch %zu of", &epoch) == 1 &&
+        isfinite(p->loss)) {
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddNumberToObject(item, "epoch", (double)epoch);
+        cJSON_AddNumberToObject(item, "loss", p->loss);
+        cJSON_AddNumberToObject(item, "accuracy", p->accuracy);
+        cJSON_AddItemToArray(t->curve, item);
+    }
+    return t->observer->progress(t->observer->user, p);
+}
+
+static void on_log(void *user, int level, const char *message)
+{
+    const struct training *t = user;
+    t->observer->log(t->observer->user, level, message);
+}
 
 static tn_status open_all(struct training *t, tn_error *err)
 {
@@ -53,14 +79,16 @@ static tn_status run_training(struct training *t, const tn_observer *observer,
                               tn_error *err)
 {
     size_t teachers = t->job->teachers;
+    const tn_observer keeping = {on_log, on_progress, t};
+    t->observer = observer;
     const tn_model *start = t->models[teachers];
     if (!teachers)
         return tn_train(&t->result, &t->report, start, t->data, &t->args->train,
-                        observer, err);
+                        &keeping, err);
     t->args->teachers.models = (const tn_model *const *)t->models;
     t->args->teachers.count = teachers;
     return tn_distill(&t->result, &t->report, start, &t->args->teachers, t->data,
-                      &t->args->train, observer, err);
+                      &t->args->train, &keeping, err);
 }
 
 static tn_status work(struct training *t, const tn_observer *observer, tn_error *err)
@@ -86,7 +114,7 @@ static tn_status work(struct training *t, const tn_observer *observer, tn_error 
     return status;
 }
 
-static int show_json(const struct training *t)
+static cJSON *result_json(const struct training *t)
 {
     const tn_train_report *report = &t->report;
     cJSON *json = cJSON_CreateObject(), *train = cJSON_CreateObject();
@@ -101,11 +129,12 @@ static int show_json(const struct training *t)
     cJSON_AddNumberToObject(train, "seconds", report->seconds);
     cJSON_AddStringToObject(train, "precision",
                             report->precision == TN_BF16 ? "bf16" : "f32");
+    cJSON_AddItemToObject(train, "curve", cJSON_Duplicate(t->curve, true));
     cJSON_AddItemToObject(json, "train", train);
     cJSON_AddStringToObject(json, "data", tn_dataset_spec(t->data));
     if (t->eval_data)
         cJSON_AddStringToObject(json, "eval_data", tn_dataset_spec(t->eval_data));
-    return cli_json_print(json);
+    return json;
 }
 
 static int show(const struct training *t)
@@ -115,8 +144,11 @@ static int show(const struct training *t)
     if (t->eval_data &&
         strcmp(tn_dataset_spec(t->data), tn_dataset_spec(t->eval_data)) == 0)
         cli_note(&t->args->base, "the accuracy is on the training images");
-    if (t->args->base.json)
-        return show_json(t);
+    if (cli_report_wanted(&t->args->base)) {
+        int status = cli_report_tell(&t->args->base, result_json(t));
+        if (status != CLI_DONE || t->args->base.json)
+            return status;
+    }
     cli_score_print(t->scores, t->rows);
     printf("\n%zu epoch%s in %s, %s images/s; the last: loss %.4f", report->epochs,
            report->epochs == 1 ? "" : "s",
@@ -137,6 +169,7 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
     struct training t = {.args = args,
                          .job = job,
                          .rows = job->teachers + (job->start_row ? 2 : 1),
+                         .curve = cJSON_CreateArray(),
                          .models = cli_alloc(models, sizeof *t.models),
                          .scores = cli_alloc(models + 1, sizeof *t.scores)};
     struct cli_progress progress;
@@ -151,6 +184,7 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
     int result = status == TN_OK ? show(&t) : cli_fail(&err);
     if (status == TN_ERROR_CANCELLED && args->train.state)
         fputs("the same command with --resume goes on from there\n", stderr);
+    cJSON_Delete(t.curve);
     tn_model_free(t.result);
     cli_models_free(t.models, models);
     tn_dataset_free(t.data);

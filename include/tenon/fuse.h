@@ -230,6 +230,14 @@ TN_API TN_MUST_USE tn_status tn_fusion_create(tn_fusion **out, tn_fuse_report *r
                                               tn_error *err);
 TN_API void tn_fusion_free(tn_fusion *fusion); /* takes NULL */
 
+/* How the neurons of `group` (its name in the report) of models[model] were carried
+ * onto the reference's: mass by source and target as in a plan, each target taking 1
+ * over their number; cost, gap and errors are the report's. *out is released by the
+ * caller. TN_ERROR_ARGUMENT where there is no such group or nothing was aligned. */
+TN_API TN_MUST_USE tn_status tn_fusion_map(tn_ot_plan *out, const tn_fusion *fusion,
+                                           size_t model, const char *group,
+                                           tn_error *err);
+
 /* One result. Of `options` weights, align (false: the plain average), refit,
  * refit_goal, scores, recalibrate and width are read; the others are what the fusion
  * was created with. NULL: all are, and with method auto the result is what that found.
