@@ -25,7 +25,8 @@ from .model import Model, Path, _owned, handles
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._capi import AssembleOptions, FuseOptions, PruneOptions, TrainOptions
+    from ._capi import (AssembleOptions, EvalOptions, FuseOptions, PruneOptions,
+                        TrainOptions)
 
 
 def _known(number: float) -> Optional[float]:
@@ -64,8 +65,9 @@ class Score:
         return cls(r.images, r.accuracy, r.loss, r.calibration_error, r.seconds)
 
 
-def evaluate(models: Union[Model, Sequence[Model]], data: DataLike, *, threads: int = 0,
-             progress: Optional[ProgressCallback] = None) -> Any:
+def evaluate(models: Union[Model, Sequence[Model]], data: DataLike, *,
+             progress: Optional[ProgressCallback] = None,
+             **options: "Unpack[EvalOptions]") -> Any:
     """The Score of one model on all of data (its split `test` where a spec has splits);
     of several: their scores, and that of the mean of their probabilities."""
     several = not isinstance(models, Model)
@@ -73,9 +75,9 @@ def evaluate(models: Union[Model, Sequence[Model]], data: DataLike, *, threads: 
     images = opened(data, "test", True)
     scores = (_capi.tn_eval_report * len(members))()
     ensemble = _capi.tn_eval_report()
-    options = _capi.tn_eval_options(threads=threads)
+    chosen = _options.options(_capi.tn_eval_options, options)
     run("tn_eval", scores, ctypes.byref(ensemble), handles(members), len(members),
-        images._handle, ctypes.byref(options), progress=progress)
+        images._handle, ctypes.byref(chosen), progress=progress)
     made = [Score._of(score) for score in scores]
     return (made, Score._of(ensemble)) if several else made[0]
 

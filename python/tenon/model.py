@@ -6,12 +6,17 @@ import ctypes
 import json
 import os
 import weakref
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
 from . import _arrays, _capi, _options
 from ._library import call, lib
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._capi import EvalOptions
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -145,15 +150,16 @@ class Model:
         call("tn_model_clone", ctypes.byref(out), self._handle)
         return Model(_owned(out))
 
-    def __call__(self, images: Any, threads: int = 0) -> np.ndarray:
+    def __call__(self, images: Any, **options: "Unpack[EvalOptions]") -> np.ndarray:
         """Outputs [n, K], before softmax, for images [n, ...], normalised."""
         inputs = np.ascontiguousarray(_arrays.as_numpy(images), np.float32)
         if inputs.shape[1:] != self.input_shape:
             raise ValueError(f"images are {list(inputs.shape)}, wanted is "
                              f"{['n', *self.input_shape]}")
         outputs = np.empty((len(inputs), *self.output_shape), np.float32)
+        chosen = _options.options(_capi.tn_eval_options, options)
         call("tn_infer", _floats(outputs), self._handle, _floats(inputs), len(inputs),
-             threads)
+             ctypes.byref(chosen))
         return outputs
 
     def latency(self, batch: int = 1, runs: int = 15) -> float:

@@ -52,6 +52,7 @@ options:
   features: auto
   descents: 0
   metric: squared-euclidean
+  zip: 0
   importance: uniform
   solver: exact
   regularization: 0.01
