@@ -39,30 +39,7 @@ seed: 1
 data: random:3x4x4,limit=256
 options:
   method: transport
-  effort: normal
-  refit: none
-  refit-goal: mean
-  recalibrate: auto
-  weights: [0.25,0.75]
-  reference: 0
-  many: many-to-one
-  width: 1
-  plain: false
-  support: activations
-  features: auto
-  descents: 0
-  metric: squared-euclidean
-  zip: 0
-  importance: uniform
-  solver: exact
-  regularization: 0.01
-  unbalanced: 0
-  scaling: function
-  depth: deep
-  align-cost: auto
-  insert: whole
-  samples: 64
-  calibration: 1000
+<lines>
 $ tenon run back.yaml -q -o again.onnx >log; cmp ab.onnx again.onnx
 $ tenon inspect b.onnx --recipe | tenon run /dev/stdin -q -o b2.onnx >log; cmp b.onnx b2.onnx
 $ tenon prune a.onnx -q -o small.onnx -s 0.5 >log; tenon inspect small.onnx --recipe >small.yaml; tenon run small.yaml -q -o small2.onnx >log; cmp small.onnx small2.onnx
