@@ -20,7 +20,12 @@ extern "C" {
 typedef enum tn_schedule {
     TN_SCHEDULE_CONSTANT,
     TN_SCHEDULE_COSINE, /* to zero at the end */
-    TN_SCHEDULE_STEP    /* times step_factor at each of step_epochs */
+    TN_SCHEDULE_STEP,   /* times step_factor at each of step_epochs */
+    TN_SCHEDULE_CYCLE   /* once up and down: Smith and Topin, arXiv 1708.07120, as
+                           PyTorch's OneCycleLR: from 1/25 of the rate up to it in
+                           cycle_rise of all steps, then down to 1/250,000 of it, both
+                           by half a cosine. Momentum stays, warmup_epochs play no
+                           part */
 } tn_schedule;
 
 typedef enum tn_optimizer { TN_OPTIMIZER_SGD, TN_OPTIMIZER_ADAMW } tn_optimizer;
@@ -43,10 +48,20 @@ typedef struct tn_train_options {
     double step_factor;
     size_t step_epochs[TN_TRAIN_STEPS_MAX]; /* ascending, ends at 0 */
     double warmup_epochs;                   /* learning rate rises linearly from 0 */
+    double cycle_rise;                      /* of TN_SCHEDULE_CYCLE, in (0, 1) */
     double label_smoothing;                 /* in [0, 1) */
     double norm_momentum;                   /* of batch norm's running statistics */
     size_t augment_pad;                     /* zero padding before a random crop */
     bool augment_flip;
+    size_t augment_cutout; /* side of a square set to the data's mean; DeVries and
+                              Taylor, arXiv 1708.04552 */
+    double augment_erase; /* probability that a random rectangle becomes noise; Zhong et
+                             al., arXiv 1708.04896 */
+    double mixup;         /* alpha > 0: images and labels are mixed in pairs, by shares
+                             from Beta(alpha, alpha); Zhang et al., arXiv 1710.09412 */
+    double average;   /* in [0, 1): what is judged and returned is the moving average of
+                         the weights, which keeps that share of itself at each step (less
+                         at first: after step t at most t / (t + 9)); 0: the weights */
     double holdout;   /* share of the data set kept apart: the model returned is that
                          of the epoch best on it; 0: the last epoch's */
     const char *only; /* parameters to train: beginnings of names, separated by commas;
@@ -67,7 +82,7 @@ typedef struct tn_train_options {
         .epochs = 10, .batch = 128, .shard = 64, .learning_rate = 0.1,                 \
         .momentum = 0.9, .second_momentum = 0.999, .nesterov = true,                   \
         .weight_decay = 5e-4, .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1,      \
-        .warmup_epochs = 1, .norm_momentum = 0.1, .seed = 1,                           \
+        .warmup_epochs = 1, .cycle_rise = 0.3, .norm_momentum = 0.1, .seed = 1,        \
         .precision = TN_PRECISION_AUTO, .state_minutes = 5                             \
     }
 

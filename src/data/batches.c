@@ -19,13 +19,15 @@ struct tn__batches {
     const tn_dataset *data; /* borrowed */
     uint32_t *subset;       /* [subset_count] or NULL: all */
     size_t subset_count, batch, per_epoch;
-    size_t channels, height, width;
+    tn__extent extent;
     tn__augment augment;
     uint64_t seed;
     float *images[SLOTS];   /* [batch, channels, height, width] */
     int32_t *labels[SLOTS]; /* [batch] */
-    float *whole;           /* one image before cropping */
-    uint32_t *order;        /* [subset_count]: images in this epoch's order */
+    int32_t *others[SLOTS]; /* [batch] of tn__mixed */
+    float *shares[SLOTS];
+    float *whole;    /* one image before cropping */
+    uint32_t *order; /* [subset_count]: images in this epoch's order */
 
     pthread_t maker;
     bool started;
@@ -38,50 +40,52 @@ struct tn__batches {
     tn_error error;
 };
 
-/* Moves by (dx, dy) and mirrors: out(y, x) = in(y + dy, x' + dx), 0 outside, with x' =
- * x or width - 1 - x. */
-static void shift_image(float *out, const tn__batches *b, const float *in, long dy,
-                        long dx, bool flip)
+static bool changes_images(const tn__augment *a)
 {
-    long height = (long)b->height, width = (long)b->width;
-    for (size_t c = 0; c < b->channels; c++) {
-        const float *plane = in + c * b->height * b->width;
-        for (long y = 0; y < height; y++) {
-            bool row = y + dy >= 0 && y + dy < height;
-            for (long x = 0; x < width; x++) {
-                long from = (flip ? width - 1 - x : x) + dx;
-                bool inside = row && from >= 0 && from < width;
-                *out++ = inside ? plane[(y + dy) * width + from] : 0;
-            }
-        }
-    }
+    return a->pad || a->flip || a->cutout || a->erase > 0;
 }
 
-static tn_status make_image(tn__batches *b, float *out, int32_t *label, uint32_t image,
-                            tn_error *err)
+/* *share: of the image itself, where images are mixed. */
+static tn_status make_image(tn__batches *b, float *out, int32_t *label, float *share,
+                            uint32_t image, tn_error *err)
 {
-    bool plain = !b->augment.pad && !b->augment.flip;
+    bool plain = !changes_images(&b->augment);
     tn_status status =
         tn_dataset_read(plain ? out : b->whole, label, b->data, &image, 0, 1, err);
-    if (status || plain)
+    if (status)
         return status;
     tn__rng rng;
     tn__rng_seed(&rng, b->seed, IMAGE_STREAM(b->epoch, image));
-    uint64_t places = 2 * (uint64_t)b->augment.pad + 1;
-    long dy = (long)tn__rng_below(&rng, places) - (long)b->augment.pad;
-    long dx = (long)tn__rng_below(&rng, places) - (long)b->augment.pad;
-    bool flip = b->augment.flip && tn__rng_below(&rng, 2);
-    shift_image(out, b, b->whole, dy, dx, flip);
+    if (!plain)
+        tn__augment_image(out, b->whole, &b->extent, &b->augment, &rng);
+    if (b->augment.mixup > 0)
+        *share = (float)tn__draw_beta(&rng, b->augment.mixup);
     return TN_OK;
+}
+
+/* Mixes the first image with the last, the second with the last but one, ... The order
+ * is random already. */
+static void mix_batch(tn__batches *b, size_t slot, size_t area)
+{
+    const float *shares = b->shares[slot];
+    for (size_t i = 0, k = b->batch - 1; i < b->batch; i++, k--) {
+        b->others[slot][i] = b->labels[slot][k];
+        if (i < k)
+            tn__mix_pair(b->images[slot] + i * area, b->images[slot] + k * area, area,
+                         (double)shares[i], (double)shares[k]);
+    }
 }
 
 static tn_status make_batch(tn__batches *b, size_t k, tn_error *err)
 {
-    size_t slot = k % SLOTS, area = b->channels * b->height * b->width;
+    size_t slot = k % SLOTS;
+    size_t area = b->extent.channels * b->extent.height * b->extent.width;
     tn_status status = TN_OK;
     for (size_t i = 0; i < b->batch && !status; i++)
         status = make_image(b, b->images[slot] + i * area, b->labels[slot] + i,
-                            b->order[k * b->batch + i], err);
+                            b->shares[slot] + i, b->order[k * b->batch + i], err);
+    if (!status && b->augment.mixup > 0)
+        mix_batch(b, slot, area);
     return status;
 }
 
@@ -114,14 +118,16 @@ static void *make_batches(void *user)
 
 static tn_status allocate(tn__batches *b, const uint32_t *subset, tn_error *err)
 {
-    size_t area = b->channels * b->height * b->width, floats = 0;
+    size_t area = b->extent.channels * b->extent.height * b->extent.width, floats = 0;
     if (!tn__mul(&floats, area, b->batch))
         return tn__fail_memory(err, SIZE_MAX);
     bool all = true;
     for (size_t s = 0; s < SLOTS; s++) {
         b->images[s] = tn__alloc_aligned(floats * sizeof *b->images[s]);
         b->labels[s] = tn__alloc(b->batch, sizeof *b->labels[s]);
-        all = all && b->images[s] && b->labels[s];
+        b->others[s] = tn__alloc(b->batch, sizeof *b->others[s]);
+        b->shares[s] = tn__alloc(b->batch, sizeof *b->shares[s]);
+        all = all && b->images[s] && b->labels[s] && b->others[s] && b->shares[s];
     }
     b->whole = tn__alloc(area, sizeof *b->whole);
     b->order = tn__alloc(b->subset_count, sizeof *b->order);
@@ -152,9 +158,7 @@ tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
     b->subset_count = count;
     b->batch = batch;
     b->per_epoch = count / batch;
-    b->channels = (size_t)shape[0];
-    b->height = (size_t)shape[1];
-    b->width = (size_t)shape[2];
+    b->extent = (tn__extent){(size_t)shape[0], (size_t)shape[1], (size_t)shape[2]};
     b->augment = augment ? *augment : (tn__augment){0};
     b->seed = seed;
     pthread_mutex_init(&b->lock, NULL);
@@ -189,6 +193,8 @@ void tn__batches_free(tn__batches *b)
     for (size_t s = 0; s < SLOTS; s++) {
         tn__free(b->images[s]);
         tn__free(b->labels[s]);
+        tn__free(b->others[s]);
+        tn__free(b->shares[s]);
     }
     tn__free(b->whole);
     tn__free(b->order);
@@ -247,4 +253,11 @@ tn_status tn__batches_next(tn__batches *b, const float **images, const int32_t *
     }
     pthread_mutex_unlock(&b->lock);
     return status;
+}
+
+tn__mixed tn__batches_mixed(const tn__batches *b)
+{
+    size_t slot = (b->given + SLOTS - 1) % SLOTS;
+    return b->augment.mixup > 0 ? (tn__mixed){b->others[slot], b->shares[slot]}
+                                : (tn__mixed){NULL, NULL};
 }

@@ -7,14 +7,8 @@
 #ifndef TN_DATA_BATCHES_H
 #define TN_DATA_BATCHES_H
 
-#include "base/rng.h"
+#include "data/augment.h"
 #include "tenon/data.h"
-
-typedef struct tn__augment {
-    size_t pad; /* zeros around the normalised image, then a random crop of
-                    the original size */
-    bool flip;  /* left-right, with probability 1/2 */
-} tn__augment;
 
 typedef struct tn__batches tn__batches;
 
@@ -34,5 +28,13 @@ tn_status tn__batches_begin(tn__batches *batches, size_t epoch, size_t first,
  * NULL at the end of the epoch. */
 tn_status tn__batches_next(tn__batches *batches, const float **images,
                            const int32_t **labels, tn_error *err) TN_MUST_USE;
+/* What the images of that batch were mixed with (augment.mixup > 0): image i is
+ * shares[i] of its own and 1 - shares[i] of one with the label others[i]. [batch],
+ * borrowed as long; NULL where nothing is mixed. */
+typedef struct tn__mixed {
+    const int32_t *others;
+    const float *shares;
+} tn__mixed;
+tn__mixed tn__batches_mixed(const tn__batches *batches);
 
 #endif

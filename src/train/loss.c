@@ -1,7 +1,8 @@
 /* loss.c - softmax cross-entropy with label smoothing and distillation, and its
  * gradient.
  *
- *   t = (1 - e) onehot(label) + e / K            (Szegedy et al. 2016, section 7)
+ *   t = (1 - e) onehot(label) + e / K            (Szegedy et al. 2016, section 7),
+ *       where images are mixed of the mix of labels (Zhang et al. 2018, equation 1)
  *   L = -1/N sum_i sum_k t_ik log p_ik,  p = softmax(z)
  *   dL/dz_ik = (p_ik - t_ik) / N
  *
@@ -19,8 +20,21 @@
 
 #include "eval/metrics.h"
 
+typedef struct wanted {
+    size_t label, other;
+    double share; /* of label */
+} wanted;
+
+static wanted wanted_of(const tn__cross_entropy_job *job, size_t i)
+{
+    size_t label = (size_t)job->labels[i];
+    if (!job->others)
+        return (wanted){label, label, 1};
+    return (wanted){label, (size_t)job->others[i], (double)job->shares[i]};
+}
+
 /* One image: fills d [k] with p - t and returns the loss. */
-static double image_loss(float *d, const float *z, size_t k, int32_t label,
+static double image_loss(float *d, const float *z, size_t k, const wanted *t,
                          double smoothing, double scale)
 {
     double top = (double)z[tn__largest_f32(z, k)], sum = 0, all = 0;
@@ -30,10 +44,14 @@ static double image_loss(float *d, const float *z, size_t k, int32_t label,
     }
     double log_sum = top + log(sum), even = smoothing / (double)k;
     for (size_t j = 0; j < k; j++) {
-        double target = even + (j == (size_t)label ? 1 - smoothing : 0);
+        double own =
+            (j == t->label ? t->share : 0) + (j == t->other ? 1 - t->share : 0);
+        double target = even + (1 - smoothing) * own;
         d[j] = (float)((exp((double)z[j] - log_sum) - target) * scale);
     }
-    return (1 - smoothing) * (log_sum - (double)z[label]) +
+    double answer =
+        t->share * (double)z[t->label] + (1 - t->share) * (double)z[t->other];
+    return (1 - smoothing) * (log_sum - answer) +
            smoothing * (log_sum - all / (double)k);
 }
 
@@ -75,14 +93,14 @@ tn_status tn__cross_entropy(void *user, float *dlogits, double *loss,
     (void)err;
     for (size_t i = 0; i < n; i++) {
         const float *z = logits + i * k;
-        int32_t label = job->labels[first + i];
-        sum += (1 - taught) * image_loss(dlogits + i * k, z, k, label, job->smoothing,
+        wanted t = wanted_of(job, first + i);
+        sum += (1 - taught) * image_loss(dlogits + i * k, z, k, &t, job->smoothing,
                                          (1 - taught) * scale);
         if (job->taught)
             sum += taught * image_divergence(dlogits + i * k, z,
                                              job->taught + (first + i) * k, k,
                                              job->temperature, taught * scale);
-        correct += tn__largest_f32(z, k) == (size_t)label;
+        correct += tn__largest_f32(z, k) == (t.share >= 0.5 ? t.label : t.other);
     }
     job->correct[first / job->shard] = correct;
     *loss += sum * scale;

@@ -19,11 +19,30 @@ static double steps(const tn_train_options *options, size_t epoch)
     return factor;
 }
 
+/* From a to b, by half a cosine, at x in [0, 1]. */
+static double ease(double a, double b, double x)
+{
+    const double pi = 3.14159265358979323846;
+    return b + (a - b) * (1 + cos(pi * x)) / 2;
+}
+
+/* PyTorch's OneCycleLR with its defaults for both ends. */
+static double cycle(double step, double total, double rise)
+{
+    const double start = 1.0 / 25, end = start / 1e4;
+    double peak = rise * total - 1;
+    if (step <= peak)
+        return ease(start, 1, step / peak);
+    return total - 1 > peak ? ease(1, end, (step - peak) / (total - 1 - peak)) : 1;
+}
+
 double tn__schedule_rate(const tn_train_options *options, size_t step, size_t per_epoch)
 {
     double at = (double)step, warmup = options->warmup_epochs * (double)per_epoch;
     double total = (double)options->epochs * (double)per_epoch;
     double rate = options->learning_rate;
+    if (options->schedule == TN_SCHEDULE_CYCLE)
+        return rate * cycle(at, total, options->cycle_rise);
     if (at < warmup)
         return rate * fmin((at + 1) / warmup, 1);
     if (options->schedule == TN_SCHEDULE_COSINE)

@@ -65,6 +65,8 @@ void tn__state_identify(char out[TN__SHA256_HEX], const tn_train_options *o,
                o->warmup_epochs, o->label_smoothing, o->norm_momentum, o->augment_pad,
                o->augment_flip, o->holdout, (unsigned long long)o->seed);
     chain_text(out, "%s", tn__dtype_name(computed));
+    chain_text(out, "%a %zu %a %a %a", o->cycle_rise, o->augment_cutout,
+               o->augment_erase, o->mixup, o->average);
     chain(out, o->step_epochs, sizeof o->step_epochs);
     if (o->only)
         chain(out, o->only, strlen(o->only));
@@ -110,6 +112,9 @@ static tn_status add_parameter(tn_model *file, const tn__state_tensors *from, si
         if (moment)
             status = add_tensor(file, kind, name, moment, count, err);
     }
+    if (from->average && !status)
+        status =
+            add_tensor(file, "average", name, from->average->numbers[v], count, err);
     return status;
 }
 
@@ -278,6 +283,10 @@ static tn_status read_parameter(const loading *l, size_t v, tn_error *err)
             status = read_tensor(tn__optimizer_make_moment(l->into->optimizer, v, k),
                                  count, moment, l, value->name, err);
     }
+    if (l->into->average && !status)
+        status =
+            read_tensor(l->into->average->numbers[v], count,
+                        find_tensor(l, "average", value->name), l, value->name, err);
     if (status)
         return status;
     if (!best || best->dtype != value->parameter.dtype ||

@@ -1,13 +1,14 @@
 /* state.h - a training that was stopped, in a file: what it takes to go on bit for bit.
  *
  * A safetensors file with the tensors `parameter/NAME`, `moment0/NAME`, `moment1/NAME`
- * and `best/NAME` for each parameter NAME of the model, and the numbers below as its
- * metadata (docs/formats/training-state.md). Files are untrusted.
+ * `average/NAME` and `best/NAME` for each parameter NAME of the model, and the numbers
+ * below as its metadata (docs/formats/training-state.md). Files are untrusted.
  */
 #ifndef TN_TRAIN_STATE_H
 #define TN_TRAIN_STATE_H
 
 #include "base/file.h"
+#include "train/average.h"
 #include "train/optimizer.h"
 
 typedef struct tn__state {
@@ -23,7 +24,8 @@ typedef struct tn__state {
 typedef struct tn__state_tensors {
     tn__engine *engine;
     tn__optimizer *optimizer;
-    tn_model *best; /* the model of the best epoch so far */
+    tn__average *average; /* NULL: none */
+    tn_model *best;       /* the model of the best epoch so far */
 } tn__state_tensors;
 
 /* Identifies a training by all that its result depends on: options, the type `computed`

@@ -2,7 +2,8 @@
  *
  * An epoch is a run of batches; a batch is one step of the engine (forward, loss,
  * backward) and one of the optimiser. After each epoch the images held out are judged
- * by a second engine in inference, and the best model is kept. What is random comes
+ * by a second engine in inference, on the weights or on their moving average, and the
+ * best model is kept. What is random comes
  * from the seed.
  */
 #include <math.h>
@@ -13,6 +14,7 @@
 #include "eval/fit.h"
 #include "eval/metrics.h"
 #include "eval/stream.h"
+#include "train/average.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -32,9 +34,11 @@ typedef struct trainer {
     const tn_observer *observer;
     tn__workers *workers;
     tn__engine *engine; /* trains */
-    tn__engine *judge;  /* infers, for the images held out; NULL without */
+    tn__engine *judge;  /* infers, for the images held out, or holds the average; NULL
+                           without both */
     tn__teaching teaching;
     tn__optimizer *optimizer;
+    tn__average average; /* with options->average */
     tn__batches *batches;
     uint32_t *order; /* [images]: those trained on, then those held out */
     size_t trained, held;
@@ -53,6 +57,7 @@ static void trainer_release(trainer *t)
     tn__batches_free(t->batches);
     tn__teaching_release(&t->teaching);
     tn__optimizer_free(t->optimizer);
+    tn__average_release(&t->average);
     tn__engine_free(t->judge);
     tn__engine_free(t->engine);
     tn__workers_free(t->workers);
@@ -112,7 +117,9 @@ static tn_status make_engines(trainer *t, tn_error *err)
     if (status)
         return status;
     options.precision = TN_PRECISION_F32;
-    return t->held ? tn__engine_create(&t->judge, t->start, &options, err) : TN_OK;
+    return t->held || t->options->average > 0
+               ? tn__engine_create(&t->judge, t->start, &options, err)
+               : TN_OK;
 }
 
 static tn_status check_padding(const trainer *t, tn_error *err)
@@ -130,9 +137,12 @@ static tn_status check_padding(const trainer *t, tn_error *err)
 /* --- the file that keeps where training stands --------------------------------------
  */
 
-static tn__state_tensors state_tensors(const trainer *t)
+static tn__state_tensors state_tensors(trainer *t)
 {
-    return (tn__state_tensors){t->engine, t->optimizer, t->result};
+    return (tn__state_tensors){.engine = t->engine,
+                               .optimizer = t->optimizer,
+                               .average = t->options->average > 0 ? &t->average : NULL,
+                               .best = t->result};
 }
 
 /* Begins, or goes on where the file says. */
@@ -203,7 +213,11 @@ static tn_status set_up(trainer *t, tn_error *err)
                      .clip = o->clip,
                      .nesterov = o->nesterov,
                      .only = o->only};
-    tn__augment augment = {o->augment_pad, o->augment_flip};
+    tn__augment augment = {.pad = o->augment_pad,
+                           .flip = o->augment_flip,
+                           .cutout = o->augment_cutout,
+                           .erase = o->augment_erase,
+                           .mixup = o->mixup};
     tn_status status = tn__train_options_check(o, err);
     if (status || (status = tn__precision_resolve(&t->type, o->precision, err)) ||
         (status = check_padding(t, err)) != TN_OK ||
@@ -228,6 +242,10 @@ static tn_status set_up(trainer *t, tn_error *err)
         (status = tn__batches_create(&t->batches, t->data, t->order, t->trained,
                                      o->batch, &augment, o->seed, err)) != TN_OK)
         return status;
+    if (o->average > 0 &&
+        (status = tn__average_begin(&t->average, t->engine, t->start->value_count,
+                                    o->average, err)) != TN_OK)
+        return status;
     return find_state(t, err);
 }
 
@@ -243,7 +261,10 @@ static tn_status step(trainer *t, const float *images, const int32_t *labels,
     size_t at = now->images / o->batch;
     double rate = tn__schedule_rate(o, now->epoch * per_epoch + at, per_epoch);
     double loss = 0;
+    tn__mixed mixed = tn__batches_mixed(t->batches);
     t->job.labels = labels;
+    t->job.others = mixed.others;
+    t->job.shares = mixed.shares;
     tn_status status =
         t->teachers ? tn__teaching_teach(&t->teaching, images, o->batch, err) : TN_OK;
     if (!status)
@@ -262,7 +283,10 @@ static tn_status step(trainer *t, const float *images, const int32_t *labels,
     for (size_t s = 0; s < o->batch / o->shard; s++)
         now->correct += t->job.correct[s];
     t->stepped += o->batch;
-    return tn__optimizer_step(t->optimizer, rate, err);
+    status = tn__optimizer_step(t->optimizer, rate, err);
+    if (!status && o->average > 0)
+        tn__average_move(&t->average, t->engine, tn__optimizer_steps(t->optimizer));
+    return status;
 }
 
 static tn_status report_progress(const trainer *t, tn_error *err)
@@ -333,6 +357,18 @@ static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error 
     return TN_OK;
 }
 
+/* The engine that has what would be returned: the weights, or their average. */
+static tn__engine *finished(trainer *t)
+{
+    if (!t->judge)
+        return t->engine;
+    if (t->options->average > 0)
+        tn__average_show(&t->average, t->judge);
+    else
+        copy_parameters(t->judge, t->engine, t->start->value_count);
+    return t->judge;
+}
+
 /* Keeps the model where it is better than all before on the images held out; without
  * any, that of the last epoch. */
 static tn_status keep_best(trainer *t, tn_error *err)
@@ -341,10 +377,10 @@ static tn_status keep_best(trainer *t, tn_error *err)
     tn__state *now = &t->now;
     if (!t->held)
         return now->epoch + 1 == t->options->epochs
-                   ? tn__engine_store(t->engine, t->result, err)
+                   ? tn__engine_store(finished(t), t->result, err)
                    : TN_OK;
-    copy_parameters(t->judge, t->engine, t->start->value_count);
-    tn__stream stream = {.engines = &t->judge,
+    tn__engine *judge = finished(t);
+    tn__stream stream = {.engines = &judge,
                          .count = 1,
                          .data = t->data,
                          .index = t->order + t->trained,
@@ -359,7 +395,7 @@ static tn_status keep_best(trainer *t, tn_error *err)
         return TN_OK;
     now->best_epoch = now->epoch + 1;
     now->holdout_accuracy = accuracy;
-    return tn__engine_store(t->engine, t->result, err);
+    return tn__engine_store(judge, t->result, err);
 }
 
 static tn_status run_epoch(trainer *t, tn_error *err)

@@ -23,8 +23,15 @@ static const struct range {
     {"warmup_epochs", offsetof(tn_train_options, warmup_epochs), 0, 1e6, false, false},
     {"label_smoothing", offsetof(tn_train_options, label_smoothing), 0, 1, false, true},
     {"norm_momentum", offsetof(tn_train_options, norm_momentum), 0, 1, false, false},
+    {"augment_erase", offsetof(tn_train_options, augment_erase), 0, 1, false, false},
+    {"mixup", offsetof(tn_train_options, mixup), 0, 1e6, false, false},
+    {"average", offsetof(tn_train_options, average), 0, 1, false, true},
     {"holdout", offsetof(tn_train_options, holdout), 0, 1, false, true},
 };
+
+/* Matters to one schedule only. */
+static const struct range rise = {
+    "cycle_rise", offsetof(tn_train_options, cycle_rise), 0, 1, true, true};
 
 static tn_status check_range(const tn_train_options *options, const struct range *r,
                              tn_error *err)
@@ -89,6 +96,8 @@ tn_status tn__train_options_check(const tn_train_options *options, tn_error *err
                         "resume is set, but no state to resume");
     if (options->schedule == TN_SCHEDULE_STEP)
         return check_steps(options, err);
+    if (options->schedule == TN_SCHEDULE_CYCLE)
+        return check_range(options, &rise, err);
     if (options->schedule != TN_SCHEDULE_CONSTANT &&
         options->schedule != TN_SCHEDULE_COSINE)
         return tn__fail(err, TN_ERROR_ARGUMENT, "schedule = %d is not known",

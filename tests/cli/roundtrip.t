@@ -21,7 +21,7 @@ parameters  1,080
 MACs        1,080
 bytes       4,320
 made by     tenon <text> train mlp:48-16-12-10
-  options   {"epochs":3,"batch":128,"shard":64,"optimizer":"sgd","learning-rate":0.1,"momentum":0.9,"second-momentum":0.999,"no-nesterov":false,"clip":0,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"label-smoothing":0,"norm-momentum":0.1,"precision":"auto","pad":0,"flip":false,"holdout":0,"seed":1,"data":"random:3x4x4,limit=256"}
+  options   {"epochs":3,"batch":128,"shard":64,"optimizer":"sgd","learning-rate":0.1,"momentum":0.9,"second-momentum":0.999,"no-nesterov":false,"clip":0,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"cycle-rise":0.3,"label-smoothing":0,"norm-momentum":0.1,"precision":"auto","pad":0,"flip":false,"cutout":0,"erase":0,"mixup":0,"average":0,"holdout":0,"seed":1,"data":"random:3x4x4,limit=256"}
 $ tenon eval a.onnx b.onnx -q --data random:3x4x4,limit=100
 model                accuracy    loss     ECE  parameters    MACs
 a.onnx                <number> %  <number>  <number>       1,080  <number> k
@@ -102,7 +102,7 @@ parameters  1,108
 MACs        1,080
 bytes       4,432
 made by     tenon <text> finetune fused.onnx
-  options   {"epochs":1,"batch":128,"shard":64,"optimizer":"sgd","learning-rate":0.01,"momentum":0.9,"second-momentum":0.999,"no-nesterov":false,"clip":0,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"label-smoothing":0,"norm-momentum":0.1,"precision":"auto","pad":0,"flip":false,"holdout":0.2,"seed":1,"data":"random:3x4x4,limit=256"}
+  options   {"epochs":1,"batch":128,"shard":64,"optimizer":"sgd","learning-rate":0.01,"momentum":0.9,"second-momentum":0.999,"no-nesterov":false,"clip":0,"weight-decay":0.0005,"schedule":"cosine","step-factor":0.1,"warmup":1,"cycle-rise":0.3,"label-smoothing":0,"norm-momentum":0.1,"precision":"auto","pad":0,"flip":false,"cutout":0,"erase":0,"mixup":0,"average":0,"holdout":0.2,"seed":1,"data":"random:3x4x4,limit=256"}
   from      fused.onnx  sha256 <text>...
 $ tenon compare a.onnx b.onnx --layers
 images              64 of random:3x4x4,limit=64,mean=0,std=1,classes=10,seed=1

@@ -186,6 +186,38 @@ static void crops_are_shifts_with_zeros(void **state)
     tn__batches_free(b);
 }
 
+/* Image i is its share of its own and the rest of the last but i; so is what it is said
+ * to be. */
+static void mixed_images_are_what_they_say(void **state)
+{
+    (void)state;
+    tn__augment augment = {.mixup = 0.5};
+    tn__batches *plain = make(NULL, 1), *mixed = make(&augment, 1);
+    const float *x = NULL, *z = NULL;
+    const int32_t *y = NULL, *same = NULL;
+    assert_ok(tn__batches_begin(plain, 2, 0, err));
+    assert_ok(tn__batches_begin(mixed, 2, 0, err));
+    for (size_t k = 0; k < PER_EPOCH; k++) {
+        assert_ok(tn__batches_next(plain, &x, &y, err));
+        assert_ok(tn__batches_next(mixed, &z, &same, err));
+        assert_null(tn__batches_mixed(plain).shares);
+        tn__mixed m = tn__batches_mixed(mixed);
+        assert_memory_equal(y, same, BATCH * sizeof *y);
+        for (size_t i = 0; i < BATCH; i++) {
+            size_t other = BATCH - 1 - i;
+            assert_int_equal(m.others[i], y[other]);
+            double share = other == i ? 1 : (double)m.shares[i];
+            for (size_t p = 0; p < AREA; p++)
+                assert_near(z[i * AREA + p],
+                            share * (double)x[i * AREA + p] +
+                                (1 - share) * (double)x[other * AREA + p],
+                            1e-5);
+        }
+    }
+    tn__batches_free(plain);
+    tn__batches_free(mixed);
+}
+
 static void a_subset_is_all_there_is(void **state)
 {
     (void)state;
@@ -259,6 +291,7 @@ int main(void)
         cmocka_unit_test(augmentation_does_not_depend_on_the_batch),
         cmocka_unit_test(flips_mirror_about_half_of_the_images),
         cmocka_unit_test(crops_are_shifts_with_zeros),
+        cmocka_unit_test(mixed_images_are_what_they_say),
         cmocka_unit_test(a_subset_is_all_there_is),
         cmocka_unit_test(an_epoch_may_be_left_early),
         cmocka_unit_test(what_cannot_fill_a_batch_is_refused),

@@ -168,6 +168,47 @@ static void large_outputs_do_not_overflow(void **state)
     assert_near(loss, 3e4 / N, 1e-9);
 }
 
+/* The loss of a mixed image is the mix of the losses, and so is its gradient. */
+static void mixed_labels_mix_losses(void **state)
+{
+    (void)state;
+    static const int32_t others[N] = {3, 4, 1, 0, 0, 2};
+    static const float shares[N] = {0.25F, 0.5F, 1, 0, 0.875F, 0.125F};
+    float logits[N * K], d[N * K], own[N * K], other[N * K];
+    size_t correct[N / SHARD];
+    draw(logits);
+    tn__cross_entropy_job job = job_of(correct, 0.1);
+    for (size_t first = 0; first < N; first += SHARD) {
+        double loss = 0, parts = 0;
+        double one[SHARD][2];
+        const float *z = logits + first * K;
+        for (int which = 0; which < 2; which++)
+            for (size_t i = 0; i < SHARD; i++) {
+                int32_t label = which ? others[first + i] : labels[first + i];
+                tn__cross_entropy_job alone = job;
+                size_t ignored = 0;
+                alone.labels = &label;
+                alone.shard = 1;
+                alone.correct = &ignored;
+                one[i][which] = 0;
+                assert_ok(tn__cross_entropy(&alone, (which ? other : own) + i * K,
+                                            &one[i][which], z + i * K, 0, 1, err));
+            }
+        job.others = others;
+        job.shares = shares;
+        assert_ok(tn__cross_entropy(&job, d, &loss, z, first, SHARD, err));
+        job.others = NULL;
+        for (size_t i = 0; i < SHARD; i++) {
+            double s = (double)shares[first + i];
+            parts += s * one[i][0] + (1 - s) * one[i][1];
+            for (size_t k = i * K; k < (i + 1) * K; k++)
+                assert_near(d[k], s * (double)own[k] + (1 - s) * (double)other[k],
+                            1e-7);
+        }
+        assert_near(loss, parts, 1e-12);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_gradient_is_the_difference_quotient),
         cmocka_unit_test(right_answers_are_counted_for_each_shard),
         cmocka_unit_test(large_outputs_do_not_overflow),
+        cmocka_unit_test(mixed_labels_mix_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,9 @@ static void every_range_is_checked(void **state)
     REFUSE(weight_decay, -1, "weight_decay = -1");
     REFUSE(label_smoothing, 1, "label_smoothing = 1");
     REFUSE(norm_momentum, 1.5, "norm_momentum = 1.5");
+    REFUSE(average, 1, "average = 1, expected a number in [0, 1)");
+    REFUSE(mixup, -1, "mixup = -1");
+    REFUSE(augment_erase, 1.5, "augment_erase = 1.5");
     REFUSE(holdout, 1, "holdout = 1");
     REFUSE(holdout, nan_, "holdout = nan");
     REFUSE(warmup_epochs, 11, "warmup_epochs = 11, expected at most epochs = 10");
@@ -51,6 +54,18 @@ static void every_range_is_checked(void **state)
     REFUSE(schedule, (tn_schedule)7, "schedule = 7 is not known");
     REFUSE(schedule, TN_SCHEDULE_STEP, "step_epochs is empty");
 #undef REFUSE
+}
+
+static void a_cycle_must_rise_and_fall(void **state)
+{
+    (void)state;
+    tn_train_options o = TN_TRAIN_OPTIONS_INIT;
+    o.cycle_rise = 0; /* as good as any where there is no cycle */
+    assert_ok(tn__train_options_check(&o, err));
+    o.schedule = TN_SCHEDULE_CYCLE;
+    refuse(o, "cycle_rise = 0, expected a number in (0, 1)");
+    o.cycle_rise = 1;
+    refuse(o, "cycle_rise = 1, expected a number in (0, 1)");
 }
 
 static void steps_must_ascend(void **state)
@@ -71,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_usual_options_are_good),
         cmocka_unit_test(every_range_is_checked),
+        cmocka_unit_test(a_cycle_must_rise_and_fall),
         cmocka_unit_test(steps_must_ascend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
