@@ -74,7 +74,8 @@ typedef enum tn_fuse_method {
 typedef enum tn_effort {                   /* of method auto */
                          TN_EFFORT_NORMAL, /* the best map, also with layers refitted */
                          TN_EFFORT_FAST,   /* maps and recalibration only */
-                         TN_EFFORT_MAX     /* the two best maps refitted */
+                         TN_EFFORT_MAX /* more maps, the two best refitted in all ways
+                                        */
 } tn_effort;
 
 typedef enum tn_refit {

@@ -21,15 +21,24 @@ typedef struct rung {
     const char *name;
     tn_support support;
     size_t descents;
+    tn_many many; /* many to one: as the options say */
+    double zip;
 } rung;
 
 static const rung rungs[] = {
-    {"matched by weights", TN_SUPPORT_WEIGHTS, 0},
-    {"matched by weights, descended", TN_SUPPORT_WEIGHTS, 3},
-    {"matched by activations", TN_SUPPORT_ACTIVATIONS, 0},
-    {"matched by both", TN_SUPPORT_BOTH, 0},
-    {"matched by activations, descended", TN_SUPPORT_ACTIVATIONS, 1},
+    {"matched by weights", TN_SUPPORT_WEIGHTS, 0, TN_MANY_TO_ONE, 0},
+    {"matched by weights, descended", TN_SUPPORT_WEIGHTS, 3, TN_MANY_TO_ONE, 0},
+    {"matched by activations", TN_SUPPORT_ACTIVATIONS, 0, TN_MANY_TO_ONE, 0},
+    {"matched by both", TN_SUPPORT_BOTH, 0, TN_MANY_TO_ONE, 0},
+    {"matched by activations, descended", TN_SUPPORT_ACTIVATIONS, 1, TN_MANY_TO_ONE, 0},
 };
+/* With the largest effort: where there are three models and more, and where no map
+ * agrees with the ensemble as often as the models themselves nearly do. */
+static const rung together = {"matched all at once", TN_SUPPORT_BOTH, 0, TN_MANY_CYCLE,
+                              0};
+static const rung zipped = {"zipped by activations", TN_SUPPORT_ACTIVATIONS, 0,
+                            TN_MANY_TO_ONE, 0.125};
+#define ZIP_BELOW 0.9 /* of the agreement of the worst model */
 
 typedef struct attempt {
     tn_fuse_options options;
@@ -123,6 +132,9 @@ static tn_status try_map(climb *c, const rung *r, tn_error *err)
     a->options = c->base;
     a->options.support = r->support;
     a->options.descents = r->descents;
+    a->options.zip = r->zip;
+    if (r->many != TN_MANY_TO_ONE)
+        a->options.many = r->many;
     (void)snprintf(c->notes[a->map].name, sizeof c->notes->name, "%s", r->name);
     tn_status status = create_maps(a, f, err);
     if (status != TN_OK)
@@ -140,6 +152,22 @@ static tn_status try_map(climb *c, const rung *r, tn_error *err)
     return status;
 }
 
+/* A way that not all networks can go: where they cannot, it is left out. */
+static bool is_impossible(climb *c, tn_status status)
+{
+    if (status != TN_ERROR_UNSUPPORTED)
+        return false;
+    release_attempt(&c->tries[c->tried], &c->fusion->inner);
+    c->tries[c->tried] = (attempt){0};
+    return true;
+}
+
+static tn_status try_dear_map(climb *c, const rung *r, tn_error *err)
+{
+    tn_status status = try_map(c, r, err);
+    return is_impossible(c, status) ? TN_OK : status;
+}
+
 /* The best attempt whose map is not refitted yet. */
 static attempt *next_map(climb *c, size_t maps)
 {
@@ -155,27 +183,75 @@ static attempt *next_map(climb *c, size_t maps)
     return best;
 }
 
+static tn_status refit_once(climb *c, const attempt *map, tn_refit refit,
+                            tn_refit_goal goal, const char *suffix, tn_error *err)
+{
+    attempt *a = &c->tries[c->tried];
+    tn_fuse_candidate *note = &c->notes[c->tried];
+    double start = tn__seconds();
+    a->map = map->map;
+    a->options = map->options;
+    a->options.refit = refit;
+    a->options.refit_goal = goal;
+    (void)snprintf(note->name, sizeof note->name, "%.60s, %s", c->notes[map->map].name,
+                   suffix);
+    c->fusion->options = a->options;
+    swap_maps(c, a->map);
+    tn_status status = judge(c, a, err);
+    swap_maps(c, a->map);
+    note->seconds = tn__seconds() - start;
+    return status;
+}
+
 static tn_status refit_map(climb *c, const attempt *map, tn_error *err)
 {
     static const char *const suffixes[] = {
         [TN_REFIT_MEAN] = "refitted", [TN_REFIT_SPREAD] = "refitted, spread kept"};
+    size_t first = c->tried;
     tn_status status = TN_OK;
-    for (int goal = TN_REFIT_MEAN; goal <= TN_REFIT_SPREAD && status == TN_OK; goal++) {
-        attempt *a = &c->tries[c->tried];
-        tn_fuse_candidate *note = &c->notes[c->tried];
-        double start = tn__seconds();
-        a->map = map->map;
-        a->options = map->options;
-        a->options.refit = TN_REFIT_LAYERS;
-        a->options.refit_goal = (tn_refit_goal)goal;
-        (void)snprintf(note->name, sizeof note->name, "%.60s, %s",
-                       c->notes[map->map].name, suffixes[goal]);
-        c->fusion->options = a->options;
-        swap_maps(c, a->map);
-        status = judge(c, a, err);
-        swap_maps(c, a->map);
-        note->seconds = tn__seconds() - start;
+    for (int goal = TN_REFIT_MEAN; goal <= TN_REFIT_SPREAD && status == TN_OK; goal++)
+        status = refit_once(c, map, TN_REFIT_LAYERS, (tn_refit_goal)goal,
+                            suffixes[goal], err);
+    if (status != TN_OK || c->base.effort != TN_EFFORT_MAX)
+        return status;
+    bool spread = tn__verdict_better(&c->tries[first + 1].verdict,
+                                     &c->tries[first].verdict, c->selector.n);
+    tn_refit_goal goal = spread ? TN_REFIT_SPREAD : TN_REFIT_MEAN;
+    if (c->request->count == 2)
+        status = refit_once(c, map, TN_REFIT_PAIRS, goal, "pairs refitted", err);
+    if (is_impossible(c, status))
+        status = TN_OK;
+    if (status == TN_OK)
+        status = refit_once(c, map, TN_REFIT_CLUSTERS, goal, "clusters refitted", err);
+    return status;
+}
+
+/* *out: the worst agreement of a parent with the ensemble. */
+static tn_status worst_parent(double *out, climb *c, tn_error *err)
+{
+    tn_status status = TN_OK;
+    *out = 1;
+    for (size_t k = 0; k < c->request->count && status == TN_OK; k++) {
+        tn__verdict verdict = {0};
+        status = tn__selector_judge(&verdict, &c->selector, c->request->models[k], err);
+        if (status == TN_OK)
+            *out = TN__MIN(*out, verdict.agreement);
+        tn__verdict_release(&verdict);
     }
+    return status;
+}
+
+/* The maps that the largest effort adds. */
+static tn_status try_dear_maps(climb *c, tn_error *err)
+{
+    double worst = 0;
+    tn_status status = TN_OK;
+    if (c->request->count > 2)
+        status = try_dear_map(c, &together, err);
+    if (status == TN_OK)
+        status = worst_parent(&worst, c, err);
+    if (status == TN_OK && c->tries[c->best].verdict.agreement < ZIP_BELOW * worst)
+        status = try_dear_map(c, &zipped, err);
     return status;
 }
 
@@ -247,10 +323,13 @@ static tn_status prepare(climb *c, tn_error *err)
 
 static tn_status climb_up(climb *c, tn_error *err)
 {
-    size_t maps = TN__COUNT(rungs), refits = 0;
+    size_t refits = 0;
     tn_status status = prepare(c, err);
-    for (size_t i = 0; i < maps && status == TN_OK; i++)
+    for (size_t i = 0; i < TN__COUNT(rungs) && status == TN_OK; i++)
         status = try_map(c, &rungs[i], err);
+    if (status == TN_OK && c->base.effort == TN_EFFORT_MAX && c->base.align)
+        status = try_dear_maps(c, err);
+    size_t maps = c->tried;
     if (c->base.effort != TN_EFFORT_FAST)
         refits = c->base.effort == TN_EFFORT_MAX ? MAPS_REFITTED : 1;
     for (size_t i = 0; i < refits && status == TN_OK; i++) {

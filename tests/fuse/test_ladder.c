@@ -78,6 +78,36 @@ static void dearer_ways_follow_cheaper_ones(void **state)
     tn_model_free(b);
 }
 
+static void the_largest_effort_tries_what_these_networks_can(void **state)
+{
+    (void)state;
+    tn_model *models[3] = {make_net("mlp:784-24-12-10", 1),
+                           make_net("mlp:784-24-12-10", 2),
+                           make_net("mlp:784-20-12-10", 3)};
+    tn_dataset *data = open_data(GREY);
+    for (size_t count = 2; count < 4; count++) { /* three: of different widths */
+        tn_model *fused = NULL;
+        tn_fuse_report report = {0};
+        tn_fuse_options options = options_of(TN_EFFORT_MAX);
+        size_t pairs = 0, clusters = 0, together = 0;
+        assert_ok(tn_fuse(&fused, &report, (const tn_model *const *)models, count, data,
+                          &options, NULL, err));
+        for (size_t i = 0; i < report.candidate_count; i++) {
+            pairs += strstr(report.candidates[i].name, "pairs") != NULL;
+            clusters += strstr(report.candidates[i].name, "clusters") != NULL;
+            together += strstr(report.candidates[i].name, "all at once") != NULL;
+        }
+        assert_int_equal(pairs, count == 2 ? 2 : 0);
+        assert_int_equal(clusters, 2);
+        assert_int_equal(together, 0);
+        tn_fuse_report_release(&report);
+        tn_model_free(fused);
+    }
+    tn_dataset_free(data);
+    for (size_t k = 0; k < 3; k++)
+        tn_model_free(models[k]);
+}
+
 static void the_result_is_what_the_reported_options_make(void **state)
 {
     (void)state;
@@ -206,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_permuted_copy_comes_back_with_any_effort),
         cmocka_unit_test(dearer_ways_follow_cheaper_ones),
+        cmocka_unit_test(the_largest_effort_tries_what_these_networks_can),
         cmocka_unit_test(the_result_is_what_the_reported_options_make),
         cmocka_unit_test(few_images_and_more_threads_do_no_harm),
         cmocka_unit_test(the_ensemble_is_the_measure),
