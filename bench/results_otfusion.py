@@ -115,6 +115,8 @@ FURTHER = (
     ("Gromov-Wasserstein, layers refitted", "--gromov --refit layers"),
     ("clusters of neurons (ZipIt!)", "--zip 0.125"),
     ("clusters of neurons (ZipIt!), layers refitted", "--zip 0.125 --refit layers"),
+    ("pairs matched anew while refitting (Neuron Interpolation)", "--refit pairs"),
+    ("clusters matched anew while refitting", "--refit clusters"),
 )
 WIDTHS = (1, 1.25, 1.5, 1.75, 2)
 
