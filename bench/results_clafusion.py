@@ -53,8 +53,7 @@ TUNING = ("--epochs 1 --warmup 0.1 --batch 64 --pad 4 --flip --holdout 0.1").spl
 # Those that work already, and those that begin at chance. Of each kind the first pair's
 # first start tries all rates; that with the best answers to the images kept apart holds
 # for all starts of the kind and for both pairs.
-RATES = {"working": ("0.0003", "0.001", "0.003", "0.01", "0.03"),
-         "chance": ("0.03", "0.1")}
+RATES = {"working": ("0.003", "0.01", "0.03"), "chance": ("0.03", "0.1")}
 
 
 class Stop(Exception):
@@ -266,7 +265,8 @@ def tuned(b, pair, start, rate):
     if taught:
         command = ["distill", *pair.files, path, *pair.arch]
     return b.cached(f"tuned-{pair.label}-{name}-{rate}", lambda: b.train(
-        CACHE / "tuned.onnx", command, *pair.data, "--learning-rate", rate, *TUNING))
+        CACHE / f"tuned-{pair.label}.onnx", command, *pair.data, "--learning-rate", rate,
+        *TUNING))
 
 
 def best_rate(kind):

@@ -289,6 +289,38 @@ static tn_status set_norm(run *r, const tn__fitted *at, const tn__sweep_node *no
     return status;
 }
 
+/* Fitted weights hold the scale of the norm behind them, whose own is that of their
+ * answers. Gradients move weights before a norm by 1 / |w|^2, so that small ones would
+ * not keep still: their answers get the variance that the norm had before, which is 1
+ * where the parents' norms were folded. No function changes. */
+static void keep_scale(run *r, const tn__fitted *at)
+{
+    const tn__node *norm = &r->model->nodes[at->layer.norm];
+    const tn__node *layer = &r->model->nodes[at->layer.node];
+    const tn__tensor *made = &r->model->values[norm->inputs[TN__BN_VARIANCE]].parameter;
+    const tn__patches *p = &at->patches;
+    float *weight = tn__engine_parameter(r->engine, layer->inputs[1]);
+    float *bias = layer->input_count > 2 && layer->inputs[2] != TN__NONE
+                      ? tn__engine_parameter(r->engine, layer->inputs[2])
+                      : NULL;
+    float *mean = tn__engine_parameter(r->engine, norm->inputs[TN__BN_MEAN]);
+    float *variance = tn__engine_parameter(r->engine, norm->inputs[TN__BN_VARIANCE]);
+    double epsilon = (double)tn__node_float(norm, "epsilon", TN__BN_EPSILON);
+    if (!weight || !mean || !variance)
+        return;
+    for (size_t o = 0; o < p->outputs; o++) {
+        double wanted = tn__tensor_get_f64(made, o);
+        float a = (float)sqrt((wanted + epsilon) / ((double)variance[o] + epsilon));
+        for (size_t i = 0; i < p->width; i++)
+            weight[tn__patches_weight(p, o, i)] *= a;
+        if (bias)
+            bias[o] *= a;
+        mean[o] *= a;
+        variance[o] = (float)wanted;
+    }
+    tn__engine_touch(r->engine);
+}
+
 /* --- the sweep --- */
 
 static tn_status before(void *user, const tn__sweep_node *node, tn_error *err)
@@ -341,6 +373,9 @@ tn_status tn__regress(tn_model *fused, size_t *layers, tn__fusion *fusion,
     if (status == TN_OK)
         status = tn__engine_sweep(r.engine, fusion->calibration,
                                   fusion->calibration_count, &callbacks, err);
+    for (size_t i = 0; i < r.count && status == TN_OK; i++)
+        if (r.list[i].layer.norm != TN__NONE)
+            keep_scale(&r, &r.list[i]);
     if (status == TN_OK)
         status = tn__engine_store(r.engine, fused, err);
     if (status == TN_OK)

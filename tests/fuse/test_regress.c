@@ -100,6 +100,32 @@ static void outputs_come_nearer_to_the_parents_mean(void **state)
     }
 }
 
+/* Gradients move weights before a norm the faster the smaller they are: what they
+ * answer has the variance of the folded norms, 1. */
+static void refitted_layers_before_norms_answer_with_unit_variance(void **state)
+{
+    (void)state;
+    tn_model *a = make_net("resnet20x0.5", 1), *b = permuted(a, 2), *fused = NULL;
+    const tn_model *models[2] = {a, b};
+    tn_dataset *data = open_data(COLOUR);
+    tn_fuse_options options = options_of();
+    size_t norms = 0;
+    assert_ok(tn_fuse(&fused, NULL, models, 2, data, &options, NULL, err));
+    for (size_t v = 0; v < fused->value_count; v++) {
+        const tn__tensor *variance = &fused->values[v].parameter;
+        if (!strstr(fused->values[v].name, "running_var"))
+            continue;
+        norms++;
+        for (size_t i = 0; i < tn__tensor_count(variance); i++)
+            assert_near(tn__tensor_get_f64(variance, i), 1, 1e-4);
+    }
+    assert_int_equal(norms, 19);
+    tn_dataset_free(data);
+    tn_model_free(a);
+    tn_model_free(b);
+    tn_model_free(fused);
+}
+
 static void all_weight_on_one_parent_gives_its_function(void **state)
 {
     (void)state;
@@ -175,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_permuted_copy_comes_back_whatever_the_goal),
         cmocka_unit_test(outputs_come_nearer_to_the_parents_mean),
+        cmocka_unit_test(refitted_layers_before_norms_answer_with_unit_variance),
         cmocka_unit_test(all_weight_on_one_parent_gives_its_function),
         cmocka_unit_test(parents_of_other_widths_are_fitted_too),
         cmocka_unit_test(threads_do_not_change_a_bit),
