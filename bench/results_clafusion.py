@@ -345,6 +345,7 @@ def students_page():
     rows = [(name, mean([f"start-{key}-{s}" for s in SEEDS]) if key != "random" else "",
              mean([f"taught-{key}-{s}" for s in SEEDS]))
             for name, key in (("fused with the teacher", "fused"),
+                              ("fused with the teacher, refitted", "refitted"),
                               ("the student, identities inserted", "student"),
                               ("random weights", "random"))]
     found = table(("start", "before", "distilled"), rows)
@@ -394,10 +395,10 @@ def resnet_page():
                 for p in pairs for found in [kept(f"{p.label}-{row}")]))
         for row, _ in RESNET_ROWS[:2]])
     rows = [(f"resnet56 with {shallow}, {units} units", str(threads),
-             f"{found['cpu']:.1f} s" if found else "not run",
-             f"{found['wall']:.1f} s" if found else "not run")
+             f"{found['cpu']:.1f} s", f"{found['wall']:.1f} s")
             for shallow, units in (("resnet32", "29 and 17"), ("resnet56", "29 and 29"))
-            for threads in (1, 2) for found in [kept(f"timing-{shallow}-{threads}")]]
+            for threads in (1, 2) for found in [kept(f"timing-{shallow}-{threads}")]
+            if found]
     times = table(("alignment by CKA from 400 images", "threads", "CPU", "wall"), rows)
     if times:
         out += ["Loading and writing included; wall clock on a shared machine.", "", *times]
