@@ -6,6 +6,7 @@ guide=$2 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin" "$work/home"
 ln -s "$1/tenon" "$work/bin/tenon"
+[ -z "$PYTHON" ] || ln -s "$PYTHON" "$work/bin/python3" # the one that was found to have NumPy
 PATH=$work/bin:$PATH
 export PATH
 tenon eval "$MODELS/fashion-mlp-a.onnx" -q --data fashion-mnist,limit=1 >/dev/null 2>&1 || {
