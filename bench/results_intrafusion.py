@@ -267,7 +267,8 @@ def cost_section(runs):
 def rounding_section(runs):
     return f"""## Widths that are multiples
 
-VGG11 (CIFAR form), deletion, in the engine of Tenon; one thread of a shared machine, so times vary by a tenth.
+VGG11 (CIFAR form), deletion, in the engine of Tenon; one thread of a shared machine: the same run again differs by up to a
+fifth, which is more than multiples of eight gain or lose here.
 
 {rounding_table(runs)}"""
 
