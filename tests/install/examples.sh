@@ -57,8 +57,8 @@ test -x "$work/project/build/tour"
 
 echo "from Python"
 packages=$(find "$prefix/lib" -type d -name dist-packages)
-if [ -n "$packages" ] && python3 -c 'import numpy' 2>/dev/null; then
-    (cd "$work" && LD_LIBRARY_PATH= PYTHONPATH=$packages python3 -B -c '
+if [ -n "$packages" ] && "$PYTHON" -c 'import numpy' 2>/dev/null; then
+    (cd "$work" && LD_LIBRARY_PATH= PYTHONPATH=$packages "$PYTHON" -B -c '
 import sys, tenon
 assert tenon.load(sys.argv[1]).output_shape == (10,)' "$models/fashion-mlp-a.onnx")
 else
