@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "alignment.h"
 #include "files.h"
@@ -38,13 +37,6 @@ struct fuse_job {
     struct cli_fuse_checks checks;
     struct cli_given given; /* an alignment of layers from a file */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int check_usage(const struct cli_fuse_args *args)
 {
@@ -116,7 +108,7 @@ static tn_status score_parents(struct fuse_job *job, tn_error *err)
 /* Aligns the models and makes the result. */
 static tn_status make_result(tn_model **out, struct fuse_job *job, tn_error *err)
 {
-    double start = now();
+    double start = cli_now();
     job->made[FUSED] = cli_score_named("result", NULL);
     job->progress.what = "result";
     tn_status status = tn_fusion_create(
@@ -124,7 +116,7 @@ static tn_status make_result(tn_model **out, struct fuse_job *job, tn_error *err
         job->data, &job->args->fuse, &job->observer, err);
     if (status == TN_OK)
         status = tn_fusion_build(out, &job->report, job->fusion, NULL, err);
-    job->made[FUSED].seconds = now() - start;
+    job->made[FUSED].seconds = cli_now() - start;
     return status;
 }
 
@@ -132,11 +124,11 @@ static tn_status make_result(tn_model **out, struct fuse_job *job, tn_error *err
 static tn_status make(tn_model **out, struct fuse_job *job, size_t which,
                       const char *label, const tn_fuse_options *options, tn_error *err)
 {
-    double start = now();
+    double start = cli_now();
     job->made[which] = cli_score_named(label, NULL);
     job->progress.what = label;
     tn_status status = tn_fusion_build(out, NULL, job->fusion, options, err);
-    job->made[which].seconds = now() - start;
+    job->made[which].seconds = cli_now() - start;
     return status;
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "files.h"
 #include "message.h"
@@ -39,13 +38,6 @@ struct prune_job {
     cJSON *record;       /* its options: the texts of args point here */
     cJSON *widths;       /* of layers; goes into --json */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const char *const plan_endings[] = {".json", NULL};
 
@@ -139,10 +131,10 @@ static tn_status make_deleted(struct prune_job *job, tn_error *err)
     options.importance = TN_PRUNE_IMPORTANCE_L1;
     options.repair = TN_PRUNE_REPAIR_NONE;
     job->rows[DELETED] = cli_score_named("deleted, no repair", NULL);
-    double start = now();
+    double start = cli_now();
     tn_status status =
         tn_prune(&model, NULL, job->model, NULL, &options, &job->observer, err);
-    job->rows[DELETED].seconds = now() - start;
+    job->rows[DELETED].seconds = cli_now() - start;
     if (status == TN_OK)
         status = score(job, DELETED, model, err);
     job->has_deleted = status == TN_OK;
@@ -217,12 +209,12 @@ static tn_status work(struct prune_job *job, tn_error *err)
     cli_score_name_files(&job->rows[BEFORE], base->operands, 1);
     tn_status status = score(job, BEFORE, job->model, err);
     job->progress.what = "prune";
-    double start = now();
+    double start = cli_now();
     if (status == TN_OK)
         status = tn_prune(&pruned, &job->report, job->model, job->data,
                           &job->args->prune, &job->observer, err);
     job->rows[PRUNED] = cli_score_named("pruned", base->output);
-    job->rows[PRUNED].seconds = now() - start;
+    job->rows[PRUNED].seconds = cli_now() - start;
     if (status == TN_OK)
         status = cli_progress_cancelled(err);
     if (status == TN_OK)

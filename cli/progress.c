@@ -31,7 +31,7 @@ static void on_interrupt(int number)
     interrupted = 1;
 }
 
-static double now(void)
+double cli_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -181,7 +181,7 @@ static void open_stage(struct cli_progress *progress, const tn_progress *p)
 {
     snprintf(progress->stage, sizeof progress->stage, "%s", p->stage);
     progress->open = true;
-    progress->last_time = progress->terminal ? 0 : now();
+    progress->last_time = progress->terminal ? 0 : cli_now();
 }
 
 /* The stage by its whole name, "plain average: evaluating". */
@@ -212,7 +212,7 @@ static int on_progress(void *user, const tn_progress *given)
     progress->slow = p->seconds >= SLOW_SECONDS;
 
     double pause = progress->terminal ? REDRAW_SECONDS : PLAIN_SECONDS;
-    double time = now();
+    double time = cli_now();
     if (!progress->open || time - progress->last_time < pause)
         return interrupted;
     char text[CLI_PROGRESS_TEXT] = "";

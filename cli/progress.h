@@ -41,4 +41,7 @@ void cli_progress_end(struct cli_progress *progress);
  * that take an observer. */
 tn_status cli_progress_cancelled(tn_error *err);
 
+/* Seconds of a clock that only goes forward. */
+double cli_now(void);
+
 #endif

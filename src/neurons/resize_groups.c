@@ -152,6 +152,15 @@ static int64_t rank_of(const uint8_t *cells, int64_t at)
 
 /* --- parameters ----------------------------------------------------------------- */
 
+static tn_status create_resized(tn__tensor *out, void **data, tn_dtype dtype,
+                                const tn__shape *shape, tn_error *err)
+{
+    tn_status status = tn__tensor_create(out, dtype, shape->rank, shape->dims, err);
+    if (status != TN_OK || (status = tn__tensor_write(out, data, err)) != TN_OK)
+        tn__tensor_release(out);
+    return status;
+}
+
 static tn_status gather_axis(tn__tensor *tensor, int axis, const uint8_t *cells,
                              size_t left, tn_error *err)
 {
@@ -167,12 +176,9 @@ static tn_status gather_axis(tn__tensor *tensor, int axis, const uint8_t *cells,
     shape.dims[axis] = (int64_t)left;
     tn__tensor made = {0};
     void *data = NULL;
-    tn_status status =
-        tn__tensor_create(&made, tensor->dtype, shape.rank, shape.dims, err);
-    if (status != TN_OK || (status = tn__tensor_write(&made, &data, err)) != TN_OK) {
-        tn__tensor_release(&made);
+    tn_status status = create_resized(&made, &data, tensor->dtype, &shape, err);
+    if (status != TN_OK)
         return status;
-    }
     const char *from = tn__tensor_data(tensor);
     char *to = data;
     for (size_t o = 0; o < outer; o++)
@@ -213,12 +219,9 @@ static tn_status gather_columns(tn__tensor *tensor, const uint8_t *cells, size_t
     shape.dims[1] = (int64_t)each;
     tn__tensor made = {0};
     void *data = NULL;
-    tn_status status =
-        tn__tensor_create(&made, tensor->dtype, shape.rank, shape.dims, err);
-    if (status != TN_OK || (status = tn__tensor_write(&made, &data, err)) != TN_OK) {
-        tn__tensor_release(&made);
+    tn_status status = create_resized(&made, &data, tensor->dtype, &shape, err);
+    if (status != TN_OK)
         return status;
-    }
     const char *from = tn__tensor_data(tensor);
     for (size_t r = 0; r < count; r++) {
         const uint8_t *own = cells + r / (count / blocks) * width;

@@ -105,6 +105,25 @@ static inline tn_status duplicate(tn__map *out, const tn__group *from,
     return status;
 }
 
+/* A perceptron with every neuron twice, its weights moved by noise of their own: times
+ * 1 + noise N(0, 1). */
+static inline tn_model *near_twins(double noise)
+{
+    tn_model *small = make_net("mlp:48-12-6-10:bias", 1),
+             *shape = make_net("mlp:48-24-12-10:bias", 2);
+    tn_model *model = carried(small, shape, duplicate, NULL);
+    tn__rng rng;
+    tn__rng_seed(&rng, 3, 3);
+    for (size_t v = 0; v < model->value_count; v++)
+        for (size_t i = 0; is_float_parameter(&model->values[v]) &&
+                           i < tn__tensor_count(&model->values[v].parameter);
+             i++)
+            parameter_of(model, v)[i] *= (float)(1 + noise * tn__rng_normal(&rng));
+    tn_model_free(small);
+    tn_model_free(shape);
+    return model;
+}
+
 /* Largest |a - b| over all float parameters, relative to the largest |a| of each. */
 static inline double distance(const tn_model *a, const tn_model *b)
 {

@@ -22,28 +22,10 @@ static tn_model *pruned(const tn_model *model, tn_prune_method method,
     return out;
 }
 
-/* Every neuron twice, both copies moved by noise of their own. */
-static tn_model *near_twins(void)
-{
-    tn_model *small = make_net("mlp:48-12-6-10:bias", 1),
-             *shape = make_net("mlp:48-24-12-10:bias", 2);
-    tn_model *model = carried(small, shape, duplicate, NULL);
-    tn__rng rng;
-    tn__rng_seed(&rng, 3, 3);
-    for (size_t v = 0; v < model->value_count; v++)
-        for (size_t i = 0; is_float_parameter(&model->values[v]) &&
-                           i < tn__tensor_count(&model->values[v].parameter);
-             i++)
-            parameter_of(model, v)[i] *= (float)(1 + 0.2 * tn__rng_normal(&rng));
-    tn_model_free(small);
-    tn_model_free(shape);
-    return model;
-}
-
 static void near_twins_are_read_from_their_means(void **state)
 {
     (void)state;
-    tn_model *model = near_twins();
+    tn_model *model = near_twins(0.2);
     tn_prune_report best = {0}, refit = {0}, again = {0};
     tn_model *out = pruned(model, TN_PRUNE_AUTO, NULL, &best);
     tn_model_free(pruned(model, TN_PRUNE_REFIT, NULL, &refit));

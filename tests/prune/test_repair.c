@@ -79,23 +79,12 @@ static void answers_have_the_moments_they_had(void **state)
 /* Every neuron twice, the copies moved a little, and twins folded. */
 static double error_of_near_twins(tn_prune_repair repair)
 {
-    tn_model *small = make_net("mlp:48-12-6-10:bias", 1),
-             *shape = make_net("mlp:48-24-12-10:bias", 2);
-    tn_model *model = carried(small, shape, duplicate, NULL);
+    tn_model *model = near_twins(0.05);
     tn_prune_report report = {0};
-    tn__rng rng;
-    tn__rng_seed(&rng, 3, 3);
-    for (size_t v = 0; v < model->value_count; v++)
-        for (size_t i = 0; is_float_parameter(&model->values[v]) &&
-                           i < tn__tensor_count(&model->values[v].parameter);
-             i++)
-            parameter_of(model, v)[i] *= (float)(1 + 0.05 * tn__rng_normal(&rng));
     tn_model_free(pruned(model, TN_PRUNE_FOLD, repair, &report));
     double error = report.error;
     tn_prune_report_release(&report);
     tn_model_free(model);
-    tn_model_free(shape);
-    tn_model_free(small);
     return error;
 }
 
