@@ -21,23 +21,24 @@
 extern "C" {
 #endif
 
+/* The most axes an array has. */
 #define TN_ARRAY_RANK_MAX 8
 
 /* A dense row-major array; name and data are borrowed. */
 typedef struct tn_array {
-    const char *name;
-    tn_dtype dtype;
-    int rank;
-    int64_t shape[TN_ARRAY_RANK_MAX];
-    const void *data; /* aligned for its elements */
+    const char *name;                 /* as in a state dict; NULL where unnamed */
+    tn_dtype dtype;                   /* of its elements */
+    int rank;                         /* how many axes */
+    int64_t shape[TN_ARRAY_RANK_MAX]; /* [rank] */
+    const void *data;                 /* aligned for its elements */
 } tn_array;
 
 /* Who keeps the bytes of arrays that are handed over without being copied. `release` is
  * called exactly once, from any thread, when nothing refers to any of them any more;
  * also where the call they were handed to fails. Until then they must not change. */
 typedef struct tn_array_owner {
-    void (*release)(void *user);
-    void *user;
+    void (*release)(void *user); /* gives the bytes back */
+    void *user;                  /* handed to it */
 } tn_array_owner;
 
 /* The weights of a model: its parameters but for the integers that belong to the graph

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/* How hard a model is tried. */
 typedef struct tn_check_options {
     uint64_t seed;    /* of the permutations and the random inputs */
     size_t images;    /* standard normal inputs */
@@ -20,13 +21,15 @@ typedef struct tn_check_options {
     double tolerance; /* relative: largest |difference| / largest |output| */
     size_t threads;   /* 0: one for each processor */
 } tn_check_options;
+/* The defaults of tn_check_options. */
 #define TN_CHECK_OPTIONS_INIT                                                          \
     {                                                                                  \
         1, 8, 3, 1e-5, 0                                                               \
     }
 
+/* What came of it. */
 typedef struct tn_check_report {
-    size_t groups;
+    size_t groups;  /* there are */
     double largest; /* over groups and rounds, and all groups at once; relative */
     size_t failed;  /* groups above the tolerance */
 } tn_check_report;

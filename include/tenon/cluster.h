@@ -4,8 +4,7 @@
  *     {
  *         return MPI_Bcast(bytes, (int)size, MPI_BYTE, (int)from, *(MPI_Comm *)user);
  *     }
- *     const tn_cluster cluster = {rank, size, broadcast, all_gather, &comm};
- *     options.cluster = &cluster;
+ *     options.cluster = &(tn_cluster){rank, size, broadcast, all_gather, &comm};
  *
  * The library knows no message passing: whoever calls it says how bytes travel. Every
  * process makes the same call with the same arguments; `tenon --mpi` does it with MPI.
@@ -29,7 +28,7 @@ typedef struct tn_cluster {
     int (*broadcast)(void *user, void *bytes, size_t size, size_t from);
     /* to [processes, size]: the `size` bytes of every process, in order of rank. */
     int (*all_gather)(void *user, void *to, const void *bytes, size_t size);
-    void *user;
+    void *user; /* handed to both */
 } tn_cluster;
 
 /* What each process came to so far: where some failed, all return the status of the one

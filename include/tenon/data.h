@@ -69,8 +69,8 @@ TN_API TN_MUST_USE tn_status tn_dataset_open(tn_dataset **out, const char *spec,
                                              const char *split, tn_error *err);
 TN_API void tn_dataset_free(tn_dataset *data); /* takes NULL */
 
-TN_API size_t tn_dataset_count(const tn_dataset *data);
-TN_API size_t tn_dataset_classes(const tn_dataset *data);
+TN_API size_t tn_dataset_count(const tn_dataset *data);   /* images */
+TN_API size_t tn_dataset_classes(const tn_dataset *data); /* labels are below */
 /* Channels, height and width. */
 TN_API void tn_dataset_shape(int64_t shape[3], const tn_dataset *data);
 /* The name of class k, or its number as text; borrowed. */

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-typedef enum tn_depth { TN_DEPTH_DEEP, TN_DEPTH_SHALLOW } tn_depth; /* of the result */
+/* Whose depth the result has. */
+typedef enum tn_depth { TN_DEPTH_DEEP, TN_DEPTH_SHALLOW } tn_depth;
 
 /* How units are aligned; always in order, one to one, within stages. */
 typedef enum tn_layer_map {
@@ -47,40 +48,52 @@ typedef enum tn_insert {
     TN_INSERT_SHARE  /* the others take part with their identities */
 } tn_insert;
 
+/* How networks are made equally deep. */
 typedef struct tn_depth_options {
-    tn_depth depth;
-    tn_layer_map map;
-    tn_layer_cost cost;
-    tn_insert insert;
+    tn_depth depth;     /* that all get */
+    tn_layer_map map;   /* how units are aligned */
+    tn_layer_cost cost; /* by what */
+    tn_insert insert;   /* what those become that some lack */
     /* [models][units of that model]: the deep unit each is aligned with, instead of
        `map`, SIZE_MAX: the list ends here; NULL, or NULL for a model: by `map` */
     const size_t *const *given;
 } tn_depth_options;
+/* The defaults of tn_depth_options. */
 #define TN_DEPTH_OPTIONS_INIT                                                          \
     {                                                                                  \
         0                                                                              \
     }
 
+/* A piece of a network that can be inserted or folded. */
 typedef struct tn_unit {
-    const char *name; /* of its first layer; borrowed from the alignment */
-    size_t stage, neurons;
+    const char *name;      /* of its first layer; borrowed from the alignment */
+    size_t stage, neurons; /* it lies in, it gives */
 } tn_unit;
 
 /* How one network was aligned with a deeper one and made as deep, or the other way. */
 typedef struct tn_alignment {
-    size_t model, onto; /* positions in the list of networks: shallow, deep */
-    tn_unit *units;     /* [count] */
-    tn_unit *deep;      /* [deep_count] */
-    size_t count, deep_count;
-    double *cost; /* [deep_count, count] */
-    size_t *slot; /* [count]: the deep unit of each, ascending */
-    double total; /* the sum that was minimised */
+    size_t model, onto;       /* positions in the list of networks: shallow, deep */
+    tn_unit *units;           /* [count] */
+    tn_unit *deep;            /* [deep_count] */
+    size_t count, deep_count; /* units of either */
+    double *cost;             /* [deep_count, count] */
+    size_t *slot;             /* [count]: the deep unit of each, ascending */
+    double total;             /* the sum that was minimised */
     double
         error; /* largest difference of an output of the changed network from the
                   unchanged one's on the probe images, relative to the largest output */
 } tn_alignment;
 TN_API void tn_alignment_release(tn_alignment *alignment); /* takes NULL */
 
+/* Networks that are to be equally deep, and images to look at them by. */
+typedef struct tn_level_request {
+    const tn_model *const *models; /* [count] */
+    size_t count;                  /* how many */
+    const tn_dataset *data;        /* or NULL */
+    size_t samples;                /* of its images are drawn */
+    uint64_t seed;                 /* by which */
+    size_t threads;                /* 0: one for each processor */
+} tn_level_request;
 /* Makes models[0..count) equally deep, in the order given: out [count] are owned by the
  * caller and have the graph of the deepest (the first of them; of the shallowest where
  * options->depth says so). alignments [count - 1] (or NULL) are released by the caller,
@@ -89,14 +102,6 @@ TN_API void tn_alignment_release(tn_alignment *alignment); /* takes NULL */
  * measure the error. data may be NULL; `samples` images of it are drawn by `seed`.
  * Errors: TN_ERROR_MISMATCH (stages, structure), _UNSUPPORTED (a unit that cannot be
  * inserted or folded; no data where it is needed), _ARGUMENT (given). */
-typedef struct tn_level_request {
-    const tn_model *const *models;
-    size_t count;
-    const tn_dataset *data;
-    size_t samples;
-    uint64_t seed;
-    size_t threads; /* 0: one for each processor */
-} tn_level_request;
 TN_API TN_MUST_USE tn_status tn_level(tn_model **out, tn_alignment *alignments,
                                       const tn_level_request *request,
                                       const tn_depth_options *options, tn_error *err);

@@ -3,6 +3,7 @@
 #ifndef TENON_DTYPE_H
 #define TENON_DTYPE_H
 
+/* Type of the elements of a tensor. */
 typedef enum tn_dtype {
     TN_UNDEFINED = 0,
     TN_F32 = 1,

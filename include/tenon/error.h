@@ -17,7 +17,9 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
+/* Exported by libtenon. */
 #define TN_API __attribute__((visibility("default")))
+/* The result says whether it worked. */
 #define TN_MUST_USE __attribute__((warn_unused_result))
 #else
 #define TN_API
@@ -43,8 +45,8 @@ typedef enum tn_status {
 
 /* Filled on failure; lower case, one line, no full stop. May be NULL in every call. */
 typedef struct tn_error {
-    tn_status code;
-    char message[TN_ERROR_MESSAGE_MAX];
+    tn_status code;                     /* what the call returned */
+    char message[TN_ERROR_MESSAGE_MAX]; /* for a person to read */
 } tn_error;
 
 /* Progress of a long call; `total` is 0 where the end is not known. */
@@ -64,7 +66,7 @@ typedef struct tn_observer {
     void (*log)(void *user, int level, const char *message);
     /* Returns nonzero to cancel: the call then ends with TN_ERROR_CANCELLED. */
     int (*progress)(void *user, const tn_progress *progress);
-    void *user;
+    void *user; /* handed to both */
 } tn_observer;
 
 #ifdef __cplusplus

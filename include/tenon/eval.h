@@ -16,22 +16,25 @@
 extern "C" {
 #endif
 
+/* How networks are run. */
 typedef struct tn_eval_options {
     size_t threads;         /* 0: one for each processor */
     tn_precision precision; /* TN_PRECISION_F32 unless said: figures are compared */
 } tn_eval_options;
+/* The defaults of tn_eval_options. */
 #define TN_EVAL_OPTIONS_INIT                                                           \
     {                                                                                  \
         0                                                                              \
     }
 
+/* How good a network is. */
 typedef struct tn_eval_report {
-    size_t images;
+    size_t images;            /* it was asked about */
     double accuracy;          /* fraction whose largest output is the label */
     double loss;              /* mean cross-entropy of softmax(outputs), nats */
     double calibration_error; /* expected calibration error, 15 equal bins (Guo et al.
                                  2017, equation 3) */
-    double seconds;
+    double seconds;           /* that took */
 } tn_eval_report;
 
 /* Evaluates models[0..count) on all of data; out [count]. `ensemble` (may be NULL) is
@@ -54,8 +57,9 @@ TN_API TN_MUST_USE tn_status tn_infer(float *outputs, const tn_model *model,
 TN_API TN_MUST_USE tn_status tn_latency(double *seconds, const tn_model *model,
                                         size_t batch, size_t runs, tn_error *err);
 
+/* How far two networks answer alike. */
 typedef struct tn_compare_report {
-    size_t images;
+    size_t images;             /* they were asked about */
     double largest_difference; /* of any output */
     double largest_output;     /* largest |output| of the first model */
     double agreement;          /* fraction of images with the same largest output */

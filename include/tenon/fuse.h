@@ -29,31 +29,32 @@ typedef enum tn_support {
     TN_SUPPORT_BOTH         /* cosine of weights plus correlation of activations */
 } tn_support;
 
-typedef enum tn_features {                   /* of a neuron, before they are compared */
-                           TN_FEATURES_AUTO, /* standard */
-                           TN_FEATURES_RAW,  /* as they are */
-                           TN_FEATURES_STANDARD /* activations to mean 0 and variance 1,
-                                                   so that their squared distance is
-                                                   that of correlation; weights to norm
-                                                   1 */
+/* What is made of the features of a neuron, before they are compared. */
+typedef enum tn_features {
+    TN_FEATURES_AUTO,    /* standard */
+    TN_FEATURES_RAW,     /* as they are */
+    TN_FEATURES_STANDARD /* activations to mean 0 and variance 1, so that their squared
+                            distance is that of correlation; weights to norm 1 */
 } tn_features;
 
+/* What finds the transport between neurons. */
 typedef enum tn_solver { TN_SOLVER_EXACT, TN_SOLVER_SINKHORN } tn_solver;
 
-typedef enum tn_importance { /* mass of a neuron */
-                             TN_IMPORTANCE_UNIFORM,
-                             TN_IMPORTANCE_L1, /* norm of its incoming weights */
-                             TN_IMPORTANCE_L2
+/* Mass of a neuron. */
+typedef enum tn_importance {
+    TN_IMPORTANCE_UNIFORM,
+    TN_IMPORTANCE_L1, /* norm of its incoming weights */
+    TN_IMPORTANCE_L2
 } tn_importance;
 
-typedef enum tn_scaling { /* of the incoming side when widths differ */
-                          TN_SCALING_FUNCTION, /* rows of `in` sum as the function asks:
-                                                  a network widened by duplicating
-                                                  neurons comes back exactly */
-                          TN_SCALING_PAPER /* columns sum to one on both sides, as in
-                                              the reference */
+/* Scale of the incoming side when widths differ. */
+typedef enum tn_scaling {
+    TN_SCALING_FUNCTION, /* rows of `in` sum as the function asks: a network widened by
+                            duplicating neurons comes back exactly */
+    TN_SCALING_PAPER     /* columns sum to one on both sides, as in the reference */
 } tn_scaling;
 
+/* How statistics of the result are put right. */
 typedef enum tn_recalibrate {
     TN_RECALIBRATE_AUTO, /* batch norm where there is one, REPAIR elsewhere; where there
                             is no data, the data-free variance correction */
@@ -64,26 +65,28 @@ typedef enum tn_recalibrate {
     TN_RECALIBRATE_DATA_FREE
 } tn_recalibrate;
 
+/* Who chooses how to fuse. */
 typedef enum tn_fuse_method {
     TN_FUSE_TRANSPORT, /* as the other options say */
-    TN_FUSE_AUTO /* several ways, from cheap to dear; the one that agrees best with
-                    the parents' ensemble on images kept aside is taken, without
-                    labels. Chooses support, refit and refit_goal. Wants data */
+    TN_FUSE_AUTO /* several ways, from cheap to dear; the one that agrees best with the
+                    parents' ensemble on images kept aside is taken, without labels.
+                    Chooses support, refit and refit_goal. Wants data */
 } tn_fuse_method;
 
-typedef enum tn_effort {                   /* of method auto */
-                         TN_EFFORT_NORMAL, /* the best map, also with layers refitted */
-                         TN_EFFORT_FAST,   /* maps and recalibration only */
-                         TN_EFFORT_MAX /* more maps, the two best refitted in all ways
-                                        */
+/* How many ways method auto tries. */
+typedef enum tn_effort {
+    TN_EFFORT_NORMAL, /* the best map, also with layers refitted */
+    TN_EFFORT_FAST,   /* maps and recalibration only */
+    TN_EFFORT_MAX     /* more maps, the two best refitted in all ways */
 } tn_effort;
 
+/* Layers fitted to the parents' answers. */
 typedef enum tn_refit {
     TN_REFIT_NONE,
     TN_REFIT_LAYERS, /* each layer in turn is fitted, by least squares with a ridge,
-                       from what it is fed in the fused network to the mean answers of
-                       the aligned parents: PLeaS, arXiv 2407.02447, in closed form,
-                       with sequential inputs as in Neuron Interpolation, 2507.00037 */
+                        from what it is fed in the fused network to the mean answers of
+                        the aligned parents: PLeaS, arXiv 2407.02447, in closed form,
+                        with sequential inputs as in Neuron Interpolation, 2507.00037 */
     TN_REFIT_PAIRS,  /* the same, and where a layer alone makes its neurons those of two
                         models are matched anew by what their fits on the inputs in the
                         fused network miss: Hungarian linear fusion, 2507.00037 */
@@ -91,57 +94,59 @@ typedef enum tn_refit {
                          neurons: k-means linear fusion */
 } tn_refit;
 
-typedef enum tn_scores { /* of neurons that become one, in their mean */
-                         TN_SCORES_UNIFORM,
-                         TN_SCORES_ENERGY /* standard deviation times the norm of the
-                                             weights that read it */
+/* Weights of neurons that become one, in their mean. */
+typedef enum tn_scores {
+    TN_SCORES_UNIFORM,
+    TN_SCORES_ENERGY /* standard deviation times the norm of the weights that read it */
 } tn_scores;
 
+/* What they are fitted to. */
 typedef enum tn_refit_goal {
     TN_REFIT_MEAN,  /* mean of the aligned parents' answers */
     TN_REFIT_SPREAD /* the same, its standard deviations brought to the parents' */
 } tn_refit_goal;
 
-typedef enum tn_many {                    /* how three and more are aligned */
-                       TN_MANY_TO_ONE,    /* each with the reference */
-                       TN_MANY_ITERATIVE, /* each with the mean of those before it */
-                       TN_MANY_MEAN,      /* each with the mean of all others, again and
-                                             again: MergeMany, arXiv 2209.04836 */
-                       TN_MANY_CYCLE      /* all with one another at once, by weights,
-                                             the reference not preferred: C2M3, arXiv
-                                             2405.17897; of two as well */
+/* How three and more are aligned. */
+typedef enum tn_many {
+    TN_MANY_TO_ONE,    /* each with the reference */
+    TN_MANY_ITERATIVE, /* each with the mean of those before it */
+    TN_MANY_MEAN, /* each with the mean of all others, again and again: MergeMany, arXiv
+                     2209.04836 */
+    TN_MANY_CYCLE /* all with one another at once, by weights, the reference not
+                     preferred: C2M3, arXiv 2405.17897; of two as well */
 } tn_many;
 
+/* How to fuse. */
 typedef struct tn_fuse_options {
-    tn_fuse_method method;
-    tn_effort effort;
-    tn_support support;
-    tn_features features;
-    tn_ot_metric metric;
-    tn_solver solver;
-    tn_ot_sinkhorn_options sinkhorn;
+    tn_fuse_method method;           /* auto chooses some of those below */
+    tn_effort effort;                /* how many ways it tries */
+    tn_support support;              /* what neurons are compared by */
+    tn_features features;            /* made of it */
+    tn_ot_metric metric;             /* between them */
+    tn_solver solver;                /* of the transport */
+    tn_ot_sinkhorn_options sinkhorn; /* of that solver */
     bool gromov; /* the distances of neurons within each model are compared, not neurons
                     of different models: Gromov-Wasserstein */
-    tn_ot_gromov_loss gromov_loss;
+    tn_ot_gromov_loss gromov_loss; /* of two distances */
     double zip;        /* above 0: neurons of all models are put into clusters, and this
                           share of the merges may be within one model (ZipIt!: ICLR 2024,
                           arXiv 2305.03053); 0: each is matched with one of another */
     double zip_shrink; /* of a cluster's similarities with each merge; 1: not */
-    tn_importance importance;
-    tn_scaling scaling;
+    tn_importance importance; /* masses */
+    tn_scaling scaling;       /* where widths differ */
     size_t descents; /* after matching, groups are matched again by the weights of all
                         that makes and reads them until no map changes, from so many
                         starts: the maps found, the identity, then random orders; 0: not
                         (Git Re-Basin, ICLR 2023, arXiv 2209.04836) */
     tn_refit refit;  /* in place of recalibration, unless that is asked for */
-    tn_refit_goal refit_goal;
-    tn_scores scores; /* of pairs and clusters */
-    tn_recalibrate recalibrate;
-    size_t samples;        /* probe images for the support */
-    size_t calibration;    /* images for recalibration */
-    const double *weights; /* [models], sum 1; NULL: equal */
-    size_t reference;      /* the model whose coordinates and widths the result has */
-    tn_many many;
+    tn_refit_goal refit_goal;   /* what layers are fitted to */
+    tn_scores scores;           /* of pairs and clusters */
+    tn_recalibrate recalibrate; /* the correction behind */
+    size_t samples;             /* probe images for the support */
+    size_t calibration;         /* images for recalibration */
+    const double *weights;      /* [models], sum 1; NULL: equal */
+    size_t reference;       /* the model whose coordinates and widths the result has */
+    tn_many many;           /* how three and more are aligned */
     bool align;             /* false: the plain average, for comparison */
     tn_depth_options depth; /* where depths differ */
     double width;           /* from 1 to the number of models: multiply-accumulates of
@@ -153,6 +158,7 @@ typedef struct tn_fuse_options {
     uint64_t seed;          /* which images are drawn */
     size_t threads;         /* 0: one for each processor */
 } tn_fuse_options;
+/* The defaults of tn_fuse_options. */
 #define TN_FUSE_OPTIONS_INIT                                                           \
     {                                                                                  \
         .metric = TN_OT_SQUARED_EUCLIDEAN, .sinkhorn = TN_OT_SINKHORN_OPTIONS_INIT,    \
@@ -172,34 +178,36 @@ typedef struct tn_fuse_group {
 
 /* One way of fusing that method auto tried, or a parent, on the images kept aside. */
 typedef struct tn_fuse_candidate {
-    char name[96];
+    char name[96];     /* what was done, in a few words */
     double agreement;  /* with the parents' ensemble: share of images */
     double divergence; /* mean KL(ensemble || candidate), nats */
-    double seconds;
+    double seconds;    /* to make it */
 } tn_fuse_candidate;
 
+/* What a fusion did. */
 typedef struct tn_fuse_report {
-    tn_fuse_group *groups;
-    size_t group_count;
-    size_t layers_recalibrated, layers_refitted;
+    tn_fuse_group *groups;                       /* of each parent transported */
+    size_t group_count;                          /* how many */
+    size_t layers_recalibrated, layers_refitted; /* how many */
     tn_alignment *alignments; /* of networks of other depth than the deepest
                                  (shallowest) with it */
-    size_t alignment_count;
-    double seconds_statistics, seconds_transport, seconds_recalibrate;
-    tn_fuse_candidate *candidates; /* of method auto: [candidate_count], then the
-                                      parents; else NULL */
-    size_t candidate_count, chosen, held_out; /* held_out: images kept aside */
-    tn_fuse_options options;                  /* those the result was made by */
+    size_t alignment_count;   /* how many */
+    double seconds_statistics, seconds_transport,
+        seconds_recalibrate;        /* spent on each */
+    tn_fuse_candidate *candidates;  /* of method auto: [candidate_count], then the
+                                       parents; else NULL */
+    size_t candidate_count, chosen; /* how many; the one that was taken */
+    size_t held_out;                /* images kept aside */
+    tn_fuse_options options;        /* those the result was made by */
 } tn_fuse_report;
 TN_API void tn_fuse_report_release(tn_fuse_report *report); /* takes NULL */
 
 /* Fuses models[0..count), count >= 2, of the same structure (widths may differ); where
- * depths differ, tn_level() comes first. data
- * may be NULL: then support is by weights and the correction data-free; only its images
- * are used, never its labels. *out is owned by the caller. report and observer may be
- * NULL. TN_ERROR_MISMATCH naming the first nodes that do not correspond, _UNSUPPORTED
- * (a node without coupling rule), _ARGUMENT, _NUMERIC (NaN weights, a plan that misses
- * its marginals). */
+ * depths differ, tn_level() comes first. data may be NULL: then support is by weights
+ * and the correction data-free; only its images are used, never its labels. *out is
+ * owned by the caller. report and observer may be NULL. TN_ERROR_MISMATCH naming the
+ * first nodes that do not correspond, _UNSUPPORTED (a node without coupling rule),
+ * _ARGUMENT, _NUMERIC (NaN weights, a plan that misses its marginals). */
 TN_API TN_MUST_USE tn_status tn_fuse(tn_model **out, tn_fuse_report *report,
                                      const tn_model *const *models, size_t count,
                                      const tn_dataset *data,

@@ -32,6 +32,7 @@ typedef struct tn_load_options {
     const char *graph; /* an .onnx file whose graph the weights fill; or NULL */
     int64_t classes;   /* outputs of `arch`; 0: as many as the file's tensors say */
 } tn_load_options;
+/* The defaults of tn_load_options. */
 #define TN_LOAD_OPTIONS_INIT                                                           \
     {                                                                                  \
         0                                                                              \
@@ -54,9 +55,11 @@ TN_API TN_MUST_USE tn_status tn_model_create(tn_model **out, const char *arch,
 /* A few lines of text on the names tn_model_create() takes; never freed. */
 TN_API const char *tn_arch_help(void);
 
+/* How a file is written. */
 typedef struct tn_save_options {
     bool replace; /* an existing file may be replaced */
 } tn_save_options;
+/* The defaults of tn_save_options. */
 #define TN_SAVE_OPTIONS_INIT                                                           \
     {                                                                                  \
         0                                                                              \
@@ -69,41 +72,46 @@ TN_API TN_MUST_USE tn_status tn_model_save(const tn_model *model, const char *pa
                                            tn_error *err);
 
 TN_API void tn_model_free(tn_model *model); /* takes NULL */
+/* A copy that shares its parameters until either changes them; owned by the caller. */
 TN_API TN_MUST_USE tn_status tn_model_clone(tn_model **out, const tn_model *model,
                                             tn_error *err);
 
 /* What a model is and costs, for a batch of one image. */
 typedef struct tn_model_info {
-    const char *name; /* borrowed from the model */
-    uint64_t nodes;
+    const char *name;    /* borrowed from the model */
+    uint64_t nodes;      /* operators in the graph */
     uint64_t parameters; /* elements of float parameters, running statistics left out */
     uint64_t macs;       /* multiply-accumulates of Conv, Gemm and MatMul */
     uint64_t bytes;      /* of all parameters as stored */
     int64_t input[8];    /* shape of the first input, batch first (1) */
-    int input_rank;
-    int64_t output[8];
-    int output_rank;
+    int input_rank;      /* how many of them count */
+    int64_t output[8];   /* shape of the first output */
+    int output_rank;     /* the same of it */
 } tn_model_info;
+/* What `model` is and costs. TN_ERROR_UNSUPPORTED where shapes cannot be told. */
 TN_API TN_MUST_USE tn_status tn_model_info_get(tn_model_info *out,
                                                const tn_model *model, tn_error *err);
 
 /* Free-form text that travels with the file (ONNX metadata_props); NULL where absent.
  */
 TN_API const char *tn_model_metadata_get(const tn_model *model, const char *key);
+/* Sets it, in place of what was there. Both texts are copied. TN_ERROR_MEMORY. */
 TN_API TN_MUST_USE tn_status tn_model_metadata_set(tn_model *model, const char *key,
                                                    const char *text, tn_error *err);
-/* Path and SHA-256 (64 hexadecimal digits) of the file a model was loaded from, or
- * NULL. */
+/* Path of the file a model was loaded from, or NULL. */
 TN_API const char *tn_model_source(const tn_model *model);
+/* SHA-256 of that file, 64 hexadecimal digits, or NULL. */
 TN_API const char *tn_model_source_sha256(const tn_model *model);
 
 /* One node, parameter, group or cut, as `tenon inspect` shows them: text is a line
  * without its end (of a group: a line, and one for each of its tensors), json an
  * object. Called in order; nonzero stops. */
 typedef int tn_line_callback(void *user, const char *text, const char *json);
+/* The nodes in an order in which they can be computed. */
 TN_API TN_MUST_USE tn_status tn_model_list_nodes(const tn_model *model,
                                                  tn_line_callback *line, void *user,
                                                  tn_error *err);
+/* The neuron groups. TN_ERROR_UNSUPPORTED at a node without coupling rule. */
 TN_API TN_MUST_USE tn_status tn_model_list_groups(const tn_model *model,
                                                   tn_line_callback *line, void *user,
                                                   tn_error *err);
@@ -112,6 +120,7 @@ TN_API TN_MUST_USE tn_status tn_model_list_groups(const tn_model *model,
 TN_API TN_MUST_USE tn_status tn_model_draw_groups(const tn_model *model,
                                                   tn_line_callback *line, void *user,
                                                   tn_error *err);
+/* The places where a single tensor is alive. */
 TN_API TN_MUST_USE tn_status tn_model_list_cuts(const tn_model *model,
                                                 tn_line_callback *line, void *user,
                                                 tn_error *err);

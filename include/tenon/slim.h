@@ -20,17 +20,17 @@
 extern "C" {
 #endif
 
-typedef enum tn_slim_order { /* of several networks */
-                             TN_SLIM_PRUNE_FUSE,
-                             TN_SLIM_FUSE_PRUNE
-} tn_slim_order;
+/* What comes first where there are several networks. */
+typedef enum tn_slim_order { TN_SLIM_PRUNE_FUSE, TN_SLIM_FUSE_PRUNE } tn_slim_order;
 
+/* The most disjoint parts of the data. */
 #define TN_SLIM_PARTS_MAX 6
 
+/* What is trained when, and how. */
 typedef struct tn_slim_options {
     size_t parts; /* 0: every start is trained on all images; else even, and start k on
                      the k-th union of half of so many disjoint parts of them */
-    tn_slim_order order;
+    tn_slim_order order;    /* of pruning and fusing */
     size_t start_epochs;    /* that a start is trained; 0: it is trained already */
     size_t steps;           /* of pruning, by equal shares of the neurons there were */
     size_t step_epochs;     /* after each */
@@ -39,8 +39,9 @@ typedef struct tn_slim_options {
     tn_train_options train; /* of all trainings; learning_rate that of the start, and
                                epochs are those above */
     tn_prune_options prune; /* sparsity: at the end; budgets and plans have no place */
-    tn_fuse_options fuse;
+    tn_fuse_options fuse;   /* of the networks of parts */
 } tn_slim_options;
+/* The defaults of tn_slim_options. */
 #define TN_SLIM_OPTIONS_INIT                                                           \
     {                                                                                  \
         .steps = 4, .step_epochs = 1, .last_epochs = 2, .tune_rate = 0.01,             \
@@ -53,7 +54,7 @@ typedef struct tn_slim_options {
 typedef struct tn_slim_report {
     double start, start_longest; /* training the starts */
     double prune, prune_longest; /* pruning, and training in between */
-    double fuse;
+    double fuse;                 /* several into one */
     double last; /* training what came out of fusion, or of a single network */
     double total, parallel; /* one after another; with a machine for each network */
 } tn_slim_report;

@@ -26,17 +26,18 @@ extern "C" {
 /* A sparse plan: entry e moves `mass[e]` from source[e] to target[e]; sorted by source,
  * then target. */
 typedef struct tn_ot_plan {
-    size_t n, m, count;
+    size_t n, m, count;        /* sources, targets, entries */
     uint32_t *source, *target; /* [count] */
     double *mass;              /* [count], > 0 */
     double cost;               /* sum of mass times cost */
     double gap;                /* exact solvers: primal minus dual value, relative to
                                   max(1, |cost|); NaN for entropic ones */
     double marginal_error;     /* sum |P 1 - mu| + sum |P^T 1 - nu| */
-    size_t iterations;
+    size_t iterations;         /* that were made */
 } tn_ot_plan;
 TN_API void tn_ot_plan_release(tn_ot_plan *plan); /* zeroes it; takes NULL */
 
+/* Between two points x and y. */
 typedef enum tn_ot_metric {
     TN_OT_EUCLIDEAN,         /* |x - y| */
     TN_OT_SQUARED_EUCLIDEAN, /* |x - y|^2 */
@@ -69,6 +70,7 @@ TN_API TN_MUST_USE tn_status tn_ot_emd(tn_ot_plan *out, const double *mu,
                                        const double *nu, const double *cost, size_t n,
                                        size_t m, tn_error *err);
 
+/* How entropic transport is solved. */
 typedef struct tn_ot_sinkhorn_options {
     double regularization; /* entropic weight, relative to the mean of the costs */
     double tolerance; /* stop where the marginal error (for masses of sum 1) is below */
@@ -76,6 +78,7 @@ typedef struct tn_ot_sinkhorn_options {
     double relaxation; /* unbalanced: Kullback-Leibler weight of the marginals, relative
                           to the mean of the costs; 0: balanced */
 } tn_ot_sinkhorn_options;
+/* The defaults of tn_ot_sinkhorn_options. */
 #define TN_OT_SINKHORN_OPTIONS_INIT                                                    \
     {                                                                                  \
         0.01, 1e-6, 10000, 0                                                           \
@@ -96,15 +99,18 @@ TN_API TN_MUST_USE tn_status tn_ot_sinkhorn(double *plan, double *cost,
                                             const tn_ot_sinkhorn_options *options,
                                             tn_error *err);
 
-typedef enum tn_ot_gromov_loss {                      /* of two distances */
-                                 TN_OT_GROMOV_SQUARE, /* (a - b)^2 */
-                                 TN_OT_GROMOV_KL      /* a log(a / b) - a + b */
+/* Of two distances. */
+typedef enum tn_ot_gromov_loss {
+    TN_OT_GROMOV_SQUARE, /* (a - b)^2 */
+    TN_OT_GROMOV_KL      /* a log(a / b) - a + b */
 } tn_ot_gromov_loss;
 
+/* How two sets of distances are matched. */
 typedef struct tn_ot_gromov_options {
-    tn_ot_gromov_loss loss;
+    tn_ot_gromov_loss loss;                 /* of two distances */
     const tn_ot_sinkhorn_options *sinkhorn; /* entropic, by these; NULL: exact plans */
 } tn_ot_gromov_options;
+/* The defaults of tn_ot_gromov_options. */
 #define TN_OT_GROMOV_OPTIONS_INIT                                                      \
     {                                                                                  \
         0                                                                              \

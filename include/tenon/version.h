@@ -4,6 +4,7 @@
 
 #include "tenon/error.h"
 
+/* The version of these headers. */
 #define TN_VERSION "0.1.0"
 
 #ifdef __cplusplus
