@@ -2,7 +2,8 @@
 #
 # Headers are written in plain comments. One that opens the file is the file's, one on
 # lines of its own tells what comes next, one behind code what stands before it, all of
-# it: "size_t rows, columns; /* of values */" is said of both. Lines keep their numbers.
+# it: "size_t rows, columns; /* of values */" is said of both, where they stand on one
+# line. Lines keep their numbers.
 
 function tell_each(    count, i, name, kind, each)
 {

@@ -192,8 +192,8 @@ typedef struct tn_fuse_report {
     tn_alignment *alignments; /* of networks of other depth than the deepest
                                  (shallowest) with it */
     size_t alignment_count;   /* how many */
-    double seconds_statistics, seconds_transport,
-        seconds_recalibrate;        /* spent on each */
+    double seconds_statistics, seconds_transport; /* spent on each */
+    double seconds_recalibrate;                   /* and on corrections */
     tn_fuse_candidate *candidates;  /* of method auto: [candidate_count], then the
                                        parents; else NULL */
     size_t candidate_count, chosen; /* how many; the one that was taken */
