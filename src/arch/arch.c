@@ -8,8 +8,13 @@
 #include "arch/arch_family.h"
 
 const tn__arch_family *const tn__arch_families[] = {
-    &tn__family_mlp,          &tn__family_lenet5,          &tn__family_vgg,
-    &tn__family_resnet_cifar, &tn__family_resnet_imagenet, NULL,
+    &tn__family_mlp,
+    &tn__family_lenet5,
+    &tn__family_vgg,
+    &tn__family_resnet_cifar,
+    &tn__family_resnet_imagenet,
+    &tn__family_mobilenet,
+    NULL,
 };
 
 const char *tn_arch_help(void)
@@ -20,6 +25,8 @@ const char *tn_arch_help(void)
            "resnet8|14|20|32|44|56|110[a|b][xW]  CIFAR form, shortcut A (default) or "
            "B\n"
            "resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem\n"
+           "mobilenet[xW]                   CIFAR form: layers.N.conv1 (depthwise), "
+           "conv2\n"
            "xW multiplies every width: resnet20x4, vgg11x0.5\n";
 }
 
@@ -108,7 +115,8 @@ tn_status tn__arch_parse(tn__arch_spec *out, const char *name, tn_error *err)
     return tn__fail(err, TN_ERROR_ARGUMENT,
                     "architecture '%s' is not known, expected mlp:784-...-10[:bias], "
                     "lenet5, vgg11|13|16|19[-bn][xW][:bias], "
-                    "resnet8|14|20|32|44|56|110[a|b][xW] or resnet18|34[-imagenet][xW]",
+                    "resnet8|14|20|32|44|56|110[a|b][xW], resnet18|34[-imagenet][xW] "
+                    "or mobilenet[xW]",
                     name);
 }
 

@@ -5,7 +5,9 @@
  * vgg11|13|16|19[-bn][xW][:bias]  CIFAR form: features.N, classifier (bias-free unless
  *                                 told)
  * resnet8|14|20|32|44|56|110[a|b][xW]  CIFAR form (He et al. 2016), option A (default)
- * or B resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem
+ * or B
+ * resnet18|34[-imagenet][xW]      CIFAR stem, or ImageNet stem
+ * mobilenet[xW]                   CIFAR form of Howard et al. 2017
  *
  * xW multiplies every width (resnet20x4, vgg11x0.5).
  */

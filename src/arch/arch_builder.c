@@ -141,18 +141,21 @@ void tn__build_output(tn__builder *b, size_t x, int64_t classes)
 size_t tn__build_conv(tn__builder *b, const char *path, size_t x,
                       const tn__conv_layer *layer)
 {
-    int64_t k = layer->kernel;
-    tn__shape weight = {.rank = 4, .dims = {layer->out, layer->in, k, k}};
+    int64_t k = layer->kernel, groups = TN__MAX(layer->groups, 1);
+    tn__shape weight = {.rank = 4, .dims = {layer->out, layer->in / groups, k, k}};
     tn__shape bias = {.rank = 1, .dims = {layer->out}};
     size_t inputs[3] = {x};
     inputs[1] = tn__build_parameter(b, path, "weight", &weight, TN__INIT_HE,
-                                    layer->out * k * k);
+                                    layer->out / groups * k * k);
     if (layer->bias)
         inputs[2] = tn__build_parameter(b, path, "bias", &bias, TN__INIT_ZERO, 0);
     size_t y = tn__build_node(b, "Conv", path, layer->bias ? 3 : 2, inputs);
     set_square(b, "kernel_shape", 2, k);
     set_square(b, "strides", 2, layer->stride);
     set_square(b, "pads", 4, layer->pad);
+    if (groups > 1 && !b->status)
+        b->status = tn__node_set_int(&b->model->nodes[b->model->node_count - 1],
+                                     "group", groups, b->err);
     return y;
 }
 

@@ -45,6 +45,7 @@ void tn__build_output(tn__builder *b, size_t x, int64_t classes);
 
 typedef struct tn__conv_layer {
     int64_t in, out, kernel, stride, pad;
+    int64_t groups; /* 0: one */
     bool bias;
 } tn__conv_layer;
 /* Square kernel; He normal by fan-out, bias 0. */

@@ -55,7 +55,7 @@ struct tn__arch_family {
     bool (*detect)(tn__arch_spec *spec, const tn__names *names);
 };
 extern const tn__arch_family tn__family_mlp, tn__family_lenet5, tn__family_vgg,
-    tn__family_resnet_cifar, tn__family_resnet_imagenet;
+    tn__family_resnet_cifar, tn__family_resnet_imagenet, tn__family_mobilenet;
 
 /* What the tensors say and `spec` leaves open: biases, the kind of shortcut, the widths
  * of an MLP, input and classes. */

@@ -64,6 +64,7 @@ static void sizes_are_the_public_ones(void **state)
         {"resnet18", 11173962, 555422720},
         {"resnet18-imagenet", 11689512, 1814073344},
         {"resnet34-imagenet", 21797672, 3663761408},
+        {"mobilenet", 3217226, 46354432},
     };
     for (size_t i = 0; i < TN__COUNT(nets); i++) {
         tn_model *model = build(nets[i].arch);
@@ -94,7 +95,8 @@ static void names_round_trip(void **state)
         "vgg11",           "vgg13-bn",          "vgg16-bnx0.5:bias",
         "vgg19x2",         "resnet20",          "resnet32b",
         "resnet110bx0.25", "resnet56x4",        "resnet18",
-        "resnet34x0.5",    "resnet18-imagenet", "resnet34-imagenetx2"};
+        "resnet34x0.5",    "resnet18-imagenet", "resnet34-imagenetx2",
+        "mobilenet",       "mobilenetx0.25"};
     for (size_t i = 0; i < TN__COUNT(names); i++) {
         tn__arch_spec spec;
         char text[TN__ARCH_NAME_TEXT];
@@ -126,6 +128,12 @@ static void widths_are_multiplied(void **state)
     model = build("resnet20x0.1");
     assert_int_equal(dim(model, "conv1.weight", 0), 2);
     assert_int_equal(dim(model, "layer2.0.conv1.weight", 0), 3);
+    (void)macs_of(model, 1);
+    tn_model_free(model);
+    model = build("mobilenetx0.5");
+    assert_int_equal(dim(model, "layers.1.conv1.weight", 0), 32);
+    assert_int_equal(dim(model, "layers.1.conv1.weight", 1), 1);
+    assert_int_equal(dim(model, "layers.1.conv2.weight", 0), 64);
     (void)macs_of(model, 1);
     tn_model_free(model);
     model = build("vgg11x0.001");

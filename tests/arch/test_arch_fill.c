@@ -58,7 +58,8 @@ static const char *const archs[] = {
     "mlp:12-8-6-3",        "mlp:12-8-3:bias",  "lenet5",
     "vgg11x0.125",         "vgg13x0.125:bias", "vgg16-bnx0.125",
     "vgg19-bnx0.125:bias", "resnet20",         "resnet32b",
-    "resnet20x2",          "resnet18x0.25",    "resnet34-imagenetx0.125"};
+    "resnet20x2",          "resnet18x0.25",    "resnet34-imagenetx0.125",
+    "mobilenetx0.25"};
 
 static void checkpoints_fill_what_they_came_from(void **state)
 {
