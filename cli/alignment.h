@@ -13,18 +13,13 @@ extern const struct cli_choice cli_layer_costs[]; /* of tn_layer_cost */
 
 /* --align, a text, and --align-cost, a tn_layer_cost, at these offsets. */
 #define CLI_ALIGN_OPTIONS(how, cost)                                                   \
-    {.name = "align",                                                                  \
-     .kind = CLI_FILE,                                                                 \
-     .recorded = true,                                                                 \
-     .offset = (how),                                                                  \
-     .value = "HOW",                                                                   \
-     .help = "layers: 'auto' (least sum of costs), 'segments' (every deep layer "      \
-             "counts), 'chain', 'random', or a JSON file as --json writes it"},        \
-    {                                                                                  \
-        .name = "align-cost", .kind = CLI_CHOICE, .recorded = true, .offset = (cost),  \
-        .help = "of a pair of layers; auto takes cka with --data, else index",         \
-        .choices = cli_layer_costs                                                     \
-    }
+    CLI_OPTION("align", CLI_FILE, (how), "HOW",                                        \
+               "layers: 'auto' (least sum of costs), 'segments' (every deep layer "    \
+               "counts), 'chain', 'random', or a JSON file as --json writes it",       \
+               .recorded = true),                                                      \
+        CLI_OPTION("align-cost", CLI_CHOICE, (cost), NULL,                             \
+                   "of a pair of layers; auto takes cka with --data, else index",      \
+                   .recorded = true, .choices = cli_layer_costs)
 
 /* An alignment that a file gives. */
 struct cli_given {

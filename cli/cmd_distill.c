@@ -43,21 +43,12 @@ static int run(void *user)
 #define FIELD(name) offsetof(struct cli_training_args, teachers.name)
 
 static const struct cli_option options[] = {
-    {.name = "temperature",
-     .kind = CLI_DOUBLE,
-     .recorded = true,
-     .offset = FIELD(temperature),
-     .value = "T",
-     .help = "by which outputs are divided before both softmaxes",
-     .min = 1e-6,
-     .max = 1e6},
-    {.name = "teaching",
-     .kind = CLI_DOUBLE,
-     .recorded = true,
-     .offset = FIELD(weight),
-     .value = "A",
-     .help = "share of the teachers in the loss, the rest is that of the labels",
-     .max = 1},
+    CLI_OPTION("temperature", CLI_DOUBLE, FIELD(temperature), "T",
+               "by which outputs are divided before both softmaxes", .recorded = true,
+               .min = 1e-6, .max = 1e6),
+    CLI_OPTION("teaching", CLI_DOUBLE, FIELD(weight), "A",
+               "share of the teachers in the loss, the rest is that of the labels",
+               .recorded = true, .max = 1),
 };
 static const struct cli_group group = CLI_GROUP("Distillation", options);
 

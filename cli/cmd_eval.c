@@ -82,11 +82,9 @@ static int run(void *user)
 }
 
 static const struct cli_option options[] = {
-    {.name = "force",
-     .letter = 'f',
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct cli_args, force),
-     .help = "replace the report where it is there already"},
+    CLI_OPTION("force", CLI_FLAG, offsetof(struct cli_args, force), NULL,
+               "replace the report where it is there already", .recorded = false,
+               .letter = 'f'),
 };
 static const struct cli_group group = CLI_GROUP("Output", options);
 

@@ -224,35 +224,26 @@ static int run(void *user)
 }
 
 static const struct cli_option options[] = {
-    {.name = "nodes",
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct inspect_args, nodes),
-     .help = "list the nodes"},
-    {.name = "groups",
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct inspect_args, groups),
-     .help = "list the neuron groups: what must be permuted, shrunk or mixed together, "
-             "by which nodes its tensors are tied, and what is frozen and why"},
-    {.name = "cuts",
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct inspect_args, cuts),
-     .help = "list the cuts: single values that all computation passes through"},
-    {.name = "recipe",
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct inspect_args, recipe),
-     .help =
-         "print the recipe that makes this file again, for 'tenon run', and nothing "
-         "else"},
-    {.name = "dot",
-     .kind = CLI_FILE,
-     .offset = offsetof(struct inspect_args, dot),
-     .value = "FILE.dot",
-     .help = "draw the network for Graphviz, each axis in the colour of its group"},
-    {.name = "force",
-     .letter = 'f',
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct inspect_args, base.force),
-     .help = "replace the picture where it is there already"},
+    CLI_OPTION("nodes", CLI_FLAG, offsetof(struct inspect_args, nodes), NULL,
+               "list the nodes", .recorded = false),
+    CLI_OPTION(
+        "groups", CLI_FLAG, offsetof(struct inspect_args, groups), NULL,
+        "list the neuron groups: what must be permuted, shrunk or mixed together, by "
+        "which nodes its tensors are tied, and what is frozen and why",
+        .recorded = false),
+    CLI_OPTION("cuts", CLI_FLAG, offsetof(struct inspect_args, cuts), NULL,
+               "list the cuts: single values that all computation passes through",
+               .recorded = false),
+    CLI_OPTION("recipe", CLI_FLAG, offsetof(struct inspect_args, recipe), NULL,
+               "print the recipe that makes this file again, for 'tenon run', and "
+               "nothing else",
+               .recorded = false),
+    CLI_OPTION("dot", CLI_FILE, offsetof(struct inspect_args, dot), "FILE.dot",
+               "draw the network for Graphviz, each axis in the colour of its group",
+               .recorded = false),
+    CLI_OPTION("force", CLI_FLAG, offsetof(struct inspect_args, base.force), NULL,
+               "replace the picture where it is there already", .recorded = false,
+               .letter = 'f'),
 };
 static const struct cli_group group = CLI_GROUP("What to show", options);
 

@@ -269,10 +269,9 @@ static int run(void *user)
 }
 
 static const struct cli_option options[] = {
-    {.name = "dry-run",
-     .kind = CLI_FLAG,
-     .offset = offsetof(struct run_args, dry_run),
-     .help = "say what would happen and what it costs, and write nothing"},
+    CLI_OPTION("dry-run", CLI_FLAG, offsetof(struct run_args, dry_run), NULL,
+               "say what would happen and what it costs, and write nothing",
+               .recorded = false),
 };
 static const struct cli_group group = CLI_GROUP("Recipe", options);
 

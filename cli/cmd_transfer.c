@@ -104,27 +104,15 @@ static int run(void *user)
 
 static const struct cli_option options[] = {
     CLI_ALIGN_OPTIONS(FIELD(align), FIELD(depth.cost)),
-    {.name = "data",
-     .kind = CLI_DATA,
-     .recorded = true,
-     .offset = offsetof(struct cli_args, data),
-     .value = "SPEC",
-     .help = "probe images for the costs, kind:path[,key=value...]; split=train unless "
-             "SPEC says"},
-    {.name = "samples",
-     .kind = CLI_SIZE,
-     .recorded = true,
-     .offset = FIELD(samples),
-     .value = "N",
-     .help = "probe images",
-     .min = 1,
-     .max = 1e9},
-    {.name = "seed",
-     .kind = CLI_U64,
-     .recorded = true,
-     .offset = FIELD(seed),
-     .value = "N",
-     .help = "of a random alignment, of the images and of an architecture's weights"},
+    CLI_OPTION("data", CLI_DATA, offsetof(struct cli_args, data), "SPEC",
+               "probe images for the costs, kind:path[,key=value...]; split=train "
+               "unless SPEC says",
+               .recorded = true),
+    CLI_OPTION("samples", CLI_SIZE, FIELD(samples), "N", "probe images",
+               .recorded = true, .min = 1, .max = 1e9),
+    CLI_OPTION("seed", CLI_U64, FIELD(seed), "N",
+               "of a random alignment, of the images and of an architecture's weights",
+               .recorded = true),
 };
 static const struct cli_group group = CLI_GROUP("Transfer", options);
 

@@ -56,6 +56,13 @@ struct cli_group {
     size_t count;
 };
 
+/* A row of an option table; behind its text come its other members, .recorded first. */
+#define CLI_OPTION(name_, kind_, at_, value_, help_, ...)                              \
+    {                                                                                  \
+        .name = (name_), .kind = (kind_), .offset = (at_), .value = (value_),          \
+        .help = (help_), __VA_ARGS__                                                   \
+    }
+
 #define CLI_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CLI_GROUP(title, options)                                                      \
     {                                                                                  \
@@ -98,30 +105,25 @@ struct cli_args {
 
 /* --eval-data of the commands that show accuracies before and after. */
 #define CLI_EVAL_DATA_OPTION                                                           \
-    {                                                                                  \
-        .name = "eval-data", .kind = CLI_DATA,                                         \
-        .offset = offsetof(struct cli_args, eval_data), .value = "SPEC",               \
-        .help = "images for the accuracy before and after; as --data with split=test " \
-                "unless given; 'none' leaves the accuracies out"                       \
-    }
+    CLI_OPTION("eval-data", CLI_DATA, offsetof(struct cli_args, eval_data), "SPEC",    \
+               "images for the accuracy before and after; as --data with split=test "  \
+               "unless given; 'none' leaves the accuracies out",                       \
+               .recorded = false)
 
 /* --mpi of the commands that share work among processes (cluster.h). */
 #define CLI_MPI_OPTION(what)                                                           \
-    {                                                                                  \
-        .name = "mpi", .kind = CLI_FLAG, .offset = offsetof(struct cli_args, mpi),     \
-        .help = "share " what " among the processes that mpirun started; the result "  \
-                "is that of one"                                                       \
-    }
+    CLI_OPTION("mpi", CLI_FLAG, offsetof(struct cli_args, mpi), NULL,                  \
+               "share " what " among the processes that mpirun started; the result "   \
+               "is that of one",                                                       \
+               .recorded = false)
 
 /* --precision; the offset of a tn_precision. */
 extern const struct cli_choice cli_precisions[];
 #define CLI_PRECISION_OPTION(at)                                                       \
-    {                                                                                  \
-        .name = "precision", .kind = CLI_CHOICE, .recorded = true, .offset = (at),     \
-        .choices = cli_precisions,                                                     \
-        .help = "convolutions and products in bf16 or f32; 'auto' is bf16 where the "  \
-                "CPU has it. Parameters and sums are f32 always"                       \
-    }
+    CLI_OPTION("precision", CLI_CHOICE, (at), NULL,                                    \
+               "convolutions and products in bf16 or f32; 'auto' is bf16 where the "   \
+               "CPU has it. Parameters and sums are f32 always",                       \
+               .recorded = true, .choices = cli_precisions)
 
 /* Option groups that several commands have. */
 extern const struct cli_group cli_group_common; /* --json -q -v --threads -h */

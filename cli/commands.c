@@ -10,75 +10,49 @@
 #define FIELD(name) offsetof(struct cli_args, name)
 
 static const struct cli_option common_options[] = {
-    {.name = "threads",
-     .kind = CLI_SIZE,
-     .offset = FIELD(threads),
-     .value = "N",
-     .help =
-         "worker threads; 0 takes one for each processor. Results do not depend on it",
-     .max = 4096},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .offset = FIELD(json),
-     .help = "print the result as one JSON object"},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = CLI_FLAG,
-     .offset = FIELD(quiet),
-     .help = "no progress and no notes, only the result and errors"},
-    {.name = "verbose",
-     .letter = 'v',
-     .kind = CLI_FLAG,
-     .offset = FIELD(verbose),
-     .help = "say more"},
-    {.name = "help",
-     .letter = 'h',
-     .kind = CLI_FLAG,
-     .offset = FIELD(help),
-     .help = "print this and end"},
+    CLI_OPTION(
+        "threads", CLI_SIZE, FIELD(threads), "N",
+        "worker threads; 0 takes one for each processor. Results do not depend on it",
+        .recorded = false, .max = 4096),
+    CLI_OPTION("json", CLI_FLAG, FIELD(json), NULL,
+               "print the result as one JSON object", .recorded = false),
+    CLI_OPTION("quiet", CLI_FLAG, FIELD(quiet), NULL,
+               "no progress and no notes, only the result and errors",
+               .recorded = false, .letter = 'q'),
+    CLI_OPTION("verbose", CLI_FLAG, FIELD(verbose), NULL, "say more", .recorded = false,
+               .letter = 'v'),
+    CLI_OPTION("help", CLI_FLAG, FIELD(help), NULL, "print this and end",
+               .recorded = false, .letter = 'h'),
 };
 const struct cli_group cli_group_common = CLI_GROUP("Common options", common_options);
 
 static const struct cli_option output_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .kind = CLI_FILE,
-     .offset = FIELD(output),
-     .value = "OUT",
-     .help = "the file to write, whole or not at all"},
-    {.name = "force",
-     .letter = 'f',
-     .kind = CLI_FLAG,
-     .offset = FIELD(force),
-     .help = "replace the file where it is there already"},
+    CLI_OPTION("output", CLI_FILE, FIELD(output), "OUT",
+               "the file to write, whole or not at all", .recorded = false,
+               .letter = 'o'),
+    CLI_OPTION("force", CLI_FLAG, FIELD(force), NULL,
+               "replace the file where it is there already", .recorded = false,
+               .letter = 'f'),
 };
 const struct cli_group cli_group_output = CLI_GROUP("Output", output_options);
 
 static const struct cli_option model_options[] = {
-    {.name = "arch",
-     .kind = CLI_STRING,
-     .recorded = true,
-     .offset = FIELD(arch),
-     .value = "NAME",
-     .help = "architecture of files that carry weights but no graph: one name for all, "
-             "or one for each such file in their order, separated by commas. "
-             "'tenon help arch' lists them"},
-    {.name = "graph",
-     .kind = CLI_FILE,
-     .recorded = true,
-     .offset = FIELD(graph),
-     .value = "FILE.onnx",
-     .help = "take the graph of these files from an ONNX file instead"},
+    CLI_OPTION("arch", CLI_STRING, FIELD(arch), "NAME",
+               "architecture of files that carry weights but no graph: one name for "
+               "all, or one for each such file in their order, separated by commas. "
+               "'tenon help arch' lists them",
+               .recorded = true),
+    CLI_OPTION("graph", CLI_FILE, FIELD(graph), "FILE.onnx",
+               "take the graph of these files from an ONNX file instead",
+               .recorded = true),
 };
 const struct cli_group cli_group_models = CLI_GROUP("Model files", model_options);
 
 static const struct cli_option data_options[] = {
-    {.name = "data",
-     .kind = CLI_DATA,
-     .offset = FIELD(data),
-     .value = "SPEC",
-     .help = "labelled images, kind:path[,key=value...]; split=test where the kind has "
-             "splits and SPEC does not say. 'tenon help data' explains SPEC"},
+    CLI_OPTION("data", CLI_DATA, FIELD(data), "SPEC",
+               "labelled images, kind:path[,key=value...]; split=test where the kind "
+               "has splits and SPEC does not say. 'tenon help data' explains SPEC",
+               .recorded = false),
 };
 const struct cli_group cli_group_data = CLI_GROUP("Data", data_options);
 

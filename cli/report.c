@@ -18,11 +18,9 @@
 static const char *const endings[] = {".html", NULL};
 
 static const struct cli_option options[] = {
-    {.name = "report",
-     .kind = CLI_FILE,
-     .offset = offsetof(struct cli_args, report),
-     .value = "FILE.html",
-     .help = "write the result as one page with charts, for any browser"},
+    CLI_OPTION("report", CLI_FILE, offsetof(struct cli_args, report), "FILE.html",
+               "write the result as one page with charts, for any browser",
+               .recorded = false),
 };
 const struct cli_group cli_group_report = CLI_GROUP("Report", options);
 

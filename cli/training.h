@@ -20,22 +20,15 @@ extern const struct cli_group cli_group_training_data;
 /* Rows that pruning with training has too; the offsets of a double, a size and a flag.
  */
 #define CLI_WEIGHT_DECAY_OPTION(at)                                                    \
-    {                                                                                  \
-        .name = "weight-decay", .kind = CLI_DOUBLE, .recorded = true, .offset = (at),  \
-        .value = "X", .help = "on weights of rank 2 and more", .max = 1e6              \
-    }
+    CLI_OPTION("weight-decay", CLI_DOUBLE, (at), "X", "on weights of rank 2 and more", \
+               .recorded = true, .max = 1e6)
 #define CLI_AUGMENT_OPTIONS(pad, flip)                                                 \
-    {.name = "pad",                                                                    \
-     .kind = CLI_SIZE,                                                                 \
-     .recorded = true,                                                                 \
-     .offset = (pad),                                                                  \
-     .value = "N",                                                                     \
-     .help = "augmentation: pixels of padding before a random crop",                   \
-     .max = 4096},                                                                     \
-    {                                                                                  \
-        .name = "flip", .kind = CLI_FLAG, .recorded = true, .offset = (flip),          \
-        .help = "augmentation: mirror every other image at random"                     \
-    }
+    CLI_OPTION("pad", CLI_SIZE, (pad), "N",                                            \
+               "augmentation: pixels of padding before a random crop",                 \
+               .recorded = true, .max = 4096),                                         \
+        CLI_OPTION("flip", CLI_FLAG, (flip), NULL,                                     \
+                   "augmentation: mirror every other image at random",                 \
+                   .recorded = true)
 
 /* Fills models [teachers + 1]: the teachers, then the model that training starts from;
  * `data` is what it will be trained on. */
