@@ -65,6 +65,18 @@ tn_status tn__node_add_attr(tn__attr **out, tn__node *node, const char *name,
     return TN_OK;
 }
 
+tn_status tn__node_become(tn__node *node, const char *type, tn_error *err)
+{
+    char *copy = tn__strdup(type);
+    if (!copy)
+        return tn__fail_memory(err, strlen(type) + 1);
+    tn__free(node->type);
+    node->type = copy;
+    while (node->attr_count > 0)
+        tn__attr_release(&node->attrs[--node->attr_count]);
+    return TN_OK;
+}
+
 tn_status tn__node_set_int(tn__node *node, const char *name, int64_t i, tn_error *err)
 {
     tn__attr *attr = NULL;

@@ -126,6 +126,8 @@ tn_status tn__node_set_string(tn__node *node, const char *name, const char *text
 /* Gives `to` the domain and copies of the attributes of `from`, in place of its own. */
 tn_status tn__node_copy_attrs(tn__node *to, const tn__node *from,
                               tn_error *err) TN_MUST_USE;
+/* Changes the type of a node of ONNX's own; its attributes go. */
+tn_status tn__node_become(tn__node *node, const char *type, tn_error *err) TN_MUST_USE;
 /* An empty attribute of that name and kind, to be filled by the caller. */
 tn_status tn__node_add_attr(tn__attr **out, tn__node *node, const char *name,
                             tn__attr_kind kind, tn_error *err) TN_MUST_USE;

@@ -3,9 +3,9 @@
  *
  * Every axis of every value has a number of copies of each of its cells: none where it
  * goes. Parameters are gathered by them. Of the operators only those whose constants
- * count channels need care: Pad, Slice, Split, Reshape and the groups of a depthwise
- * Conv. At the end the shapes of the new graph are inferred and held against the
- * numbers, so an operator that is not in this list is refused and never made wrong.
+ * count channels need care: Pad, Slice, Split, Reshape, Gather and the groups of a
+ * depthwise Conv. At the end the shapes of the new graph are inferred and held against
+ * the numbers, so an operator that is not in this list is refused and never made wrong.
  */
 #include "neurons/resize_groups.h"
 
@@ -302,40 +302,39 @@ static bool read_list(tn__ints *out, const resizing *s, const tn__node *node,
     return true;
 }
 
+/* Input k of node n becomes a constant of its own, named after the output. */
+static tn_status write_input(resizing *s, size_t n, const char *name, size_t k,
+                             const int64_t *list, size_t count, tn_error *err)
+{
+    size_t *input = &s->out->nodes[n].inputs[k], value = TN__NONE;
+    const char *of = s->model->values[s->model->nodes[n].outputs[0]].name;
+    char *text = tn__format("%s.%s", of, name);
+    tn__tensor tensor = {0};
+    tn_status status = text ? tn__tensor_integers(&tensor, list, count, err)
+                            : tn__fail_memory(err, strlen(of));
+    if (status == TN_OK)
+        value = tn__model_find_value(s->out, text);
+    if (value != TN__NONE && value == *input) { /* it has been written before */
+        tn__tensor_release(&s->out->values[value].parameter);
+        s->out->values[value].parameter = tensor;
+        tensor = (tn__tensor){0};
+    } else if (status == TN_OK) {
+        status = tn__model_add_parameter(&value, s->out, text, &tensor, err);
+        *input = status == TN_OK ? value : *input;
+    }
+    tn__tensor_release(&tensor);
+    tn__free(text);
+    return status;
+}
+
 /* Writes the list where read_list() found it; inputs become constants of their own. */
 static tn_status write_list(resizing *s, size_t n, const char *name, size_t k,
                             const tn__ints *list, tn_error *err)
 {
     tn__node *node = &s->out->nodes[n];
-    if (tn__node_attr(node, name))
-        return tn__node_set_ints(node, name, list->count, list->v, err);
-    tn__tensor tensor = {0};
-    void *data = NULL;
-    size_t value = 0;
-    int64_t dims[1] = {(int64_t)list->count};
-    const char *of = s->model->values[node->outputs[0]].name;
-    char *text = tn__format("%s.%s", of, name);
-    if (!text)
-        return tn__fail_memory(err, strlen(of));
-    tn_status status = tn__tensor_create(&tensor, TN_I64, 1, dims, err);
-    if (status == TN_OK)
-        status = tn__tensor_write(&tensor, &data, err);
-    if (status == TN_OK)
-        memcpy(data, list->v, list->count * sizeof *list->v);
-    value = tn__model_find_value(s->out, text);
-    if (status == TN_OK && value != TN__NONE && value == node->inputs[k]) {
-        tn__tensor_release(
-            &s->out->values[value].parameter); /* named after this node */
-        s->out->values[value].parameter = tensor;
-        tensor = (tn__tensor){0};
-    } else if (status == TN_OK) {
-        status = tn__model_add_parameter(&value, s->out, text, &tensor, err);
-    }
-    if (status == TN_OK)
-        s->out->nodes[n].inputs[k] = value;
-    tn__tensor_release(&tensor);
-    tn__free(text);
-    return status;
+    return tn__node_attr(node, name)
+               ? tn__node_set_ints(node, name, list->count, list->v, err)
+               : write_input(s, n, name, k, list->v, list->count, err);
 }
 
 /* Zeros before and after: those that stand where a neuron goes, go too. */
@@ -479,6 +478,43 @@ static tn_status resize_reshape(resizing *s, size_t n, tn_error *err)
     return status ? status : write_list(s, n, "shape", 1, &dims, err);
 }
 
+/* Indices of the cells that stay, each as often as its cell will be there. */
+static tn_status resize_gather(resizing *s, size_t n, tn_error *err)
+{
+    const tn__node *node = &s->model->nodes[n];
+    const tn__tensor *indices = &s->groups->shapes.constant[node->inputs[1]];
+    int rank = s->groups->shapes.shape[node->inputs[0]].rank, axis = 0;
+    uint8_t *cells[2] = {0};
+    size_t left[2] = {0}, count = 0;
+    tn_status status =
+        tn__axis_resolve(&axis, tn__node_int(node, "axis", 0), rank, err);
+    if (status != TN_OK || indices->dtype == TN_UNDEFINED || indices->shape.rank != 1)
+        return status;
+    int64_t extent = s->groups->shapes.shape[node->inputs[0]].dims[axis];
+    int64_t *list = NULL;
+    for (int k = 0; k < 2 && status == TN_OK; k++)
+        status = cells_of(&cells[k], &left[k], s,
+                          k ? node->outputs[0] : node->inputs[0], axis, err);
+    if (status != TN_OK || (int64_t)left[0] == extent)
+        goto done;
+    list = tn__alloc(left[1], sizeof *list);
+    if (!list)
+        status = tn__fail_memory(err, left[1] * sizeof *list);
+    for (size_t i = 0; status == TN_OK && i < tn__tensor_count(indices); i++) {
+        int64_t from = tn__tensor_get_i64(indices, i);
+        int64_t to = rank_of(cells[0], from < 0 ? from + extent : from);
+        for (uint8_t copy = 0; copy < cells[1][i]; copy++)
+            list[count++] = to + copy;
+    }
+    if (status == TN_OK)
+        status = write_input(s, n, "indices", 1, list, count, err);
+done:
+    tn__free(cells[0]);
+    tn__free(cells[1]);
+    tn__free(list);
+    return status;
+}
+
 /* A convolution has as many groups as keep columns; a depthwise one as channels. */
 static tn_status resize_conv(resizing *s, size_t n, tn_error *err)
 {
@@ -507,11 +543,9 @@ static tn_status resize_node(resizing *s, size_t n, tn_error *err)
     static const struct {
         const char *type;
         tn_status (*resize)(resizing *s, size_t n, tn_error *err);
-    } rules[] = {{"Pad", resize_pad},
-                 {"Slice", resize_slice},
-                 {"Split", resize_split},
-                 {"Reshape", resize_reshape},
-                 {"Conv", resize_conv}};
+    } rules[] = {{"Pad", resize_pad},       {"Slice", resize_slice},
+                 {"Split", resize_split},   {"Reshape", resize_reshape},
+                 {"Gather", resize_gather}, {"Conv", resize_conv}};
     for (size_t i = 0; i < TN__COUNT(rules); i++)
         if (!strcmp(s->model->nodes[n].type, rules[i].type) &&
             !s->model->nodes[n].domain[0])

@@ -147,9 +147,11 @@ tn_status tn__prune_savings(double *saving, const tn__sizing *how, tn_error *err
             continue;
         for (size_t h = 0; h < count; h++)
             left[h] = how->groups->list[h].neurons;
-        size_t gone = TN__MAX(left[g] / 2, 1);
-        left[g] = TN__MAX(left[g] - gone, 2);
-        gone = how->groups->list[g].neurons - left[g];
+        size_t neurons = left[g], fewer = TN__MAX(neurons - TN__MAX(neurons / 2, 1), 2);
+        size_t siblings = tn__siblings(how->groups, g);
+        for (size_t k = 0; k < siblings; k++)
+            left[tn__sibling(how->groups, g, k)] = fewer;
+        size_t gone = siblings * (neurons - fewer);
         status = tn__widths_cost(NULL, &less, left, how->model, how->groups, err);
         if (status == TN_OK && gone > 0)
             saving[g] =

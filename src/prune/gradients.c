@@ -45,14 +45,10 @@ static tn_status drop_norms(tn_model *model, tn_error *err)
         tn__node *node = &model->nodes[n];
         if (!is_idle(model, node))
             continue;
-        char *type = tn__strdup("Identity");
-        if (!type)
-            return tn__fail_memory(err, sizeof "Identity");
-        tn__free(node->type);
-        node->type = type;
+        tn_status status = tn__node_become(node, "Identity", err);
+        if (status != TN_OK)
+            return status;
         node->input_count = 1;
-        while (node->attr_count > 0)
-            tn__attr_release(&node->attrs[--node->attr_count]);
     }
     return TN_OK;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "fuse/recalibrate.h"
+#include "neurons/shuffles.h"
 #include "prune/pruning.h"
 
 static tn_status check_options(const tn_prune_options *options, tn_error *err)
@@ -114,6 +115,7 @@ static void pruning_release(tn__pruning *p)
     tn__probe_models_release(&p->probe);
     tn__probe_models_release(&p->folded_probe);
     tn_model_free(p->folded);
+    tn_model_free(p->gathered);
     tn__workers_free(p->workers);
     tn__limits_release(&p->limits);
     tn__free(p->left);
@@ -121,13 +123,17 @@ static void pruning_release(tn__pruning *p)
     tn__free(p->labels);
 }
 
-/* Groups, limits and widths; images and what is made ready where there is something to
- * do. */
+/* Shuffles as gathers, groups, limits and widths; images and what is made ready where
+ * there is something to do. */
 static tn_status begin(tn__pruning *p, const tn_dataset *data, tn_error *err)
 {
     const tn_prune_options *options = p->options;
     bool late = !options->plan && options->allocate != TN_PRUNE_ALLOCATE_EVEN;
-    tn_status status = tn__groups_find(&p->groups, p->model, err);
+    tn_status status = tn__shuffles_gather(&p->gathered, p->model, err);
+    if (p->gathered)
+        p->model = p->gathered;
+    if (status == TN_OK)
+        status = tn__groups_find(&p->groups, p->model, err);
     if (status == TN_OK && !options->plan)
         status = tn__limits_create(&p->limits, p->model, p->groups, options, err);
     if (status != TN_OK)

@@ -64,6 +64,10 @@ typedef struct tn__sizing {
 /* left [groups]: neurons that stay of each. */
 tn_status tn__prune_widths(size_t *left, double *sparsity, const tn__sizing *how,
                            tn_error *err) TN_MUST_USE;
+/* The groups of this group's kind, one inside each block, that keep as many neurons;
+ * itself where it lies in no block. */
+size_t tn__siblings(const tn__groups *groups, size_t group); /* how many */
+size_t tn__sibling(const tn__groups *groups, size_t group, size_t block);
 /* What the network costs at these widths; *out (may be NULL) is one of them, the first
  * neurons of each group. */
 tn_status tn__widths_cost(tn_model **out, tn_model_info *info, const size_t *left,

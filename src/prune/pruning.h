@@ -24,6 +24,7 @@ typedef struct tn__probe_models {
 typedef struct tn__pruning {
     const tn_prune_options *options;
     const tn_model *model;
+    tn_model *gathered; /* the model where its shuffles had to be rewritten, or NULL */
     tn__groups *groups;
     tn__limits limits;
     size_t *left; /* [groups] */

@@ -1,6 +1,7 @@
 /* widths.c - how many neurons of each group stay.
  *
- * Every chosen group loses the same share, or groups lose neurons in a given order.
+ * Every chosen group loses the same share, or groups lose neurons in a given order; in
+ * each block (heads, groups of a convolution) as many are left.
  * Where a budget is given, the share is raised, by bisection, until it holds;
  * parameters and multiply-accumulates by the graph alone, latency by measurement: what
  * is found then is of this machine and this moment.
@@ -52,6 +53,42 @@ static void set_ordered(size_t *left, const tn__sizing *how, double sparsity)
         left[how->order->group[i]]--;
 }
 
+size_t tn__sibling(const tn__groups *groups, size_t group, size_t block)
+{
+    const tn__group *g = &groups->list[group];
+    if (g->blocks == TN__NONE)
+        return group;
+    const tn__group *blocks = &groups->list[g->blocks];
+    return blocks->inner[block * blocks->kinds + g->kind];
+}
+
+size_t tn__siblings(const tn__groups *groups, size_t group)
+{
+    size_t blocks = groups->list[group].blocks;
+    return blocks == TN__NONE ? 1 : groups->list[blocks].neurons;
+}
+
+/* Groups of one kind inside blocks keep as many: their mean, within all their limits.
+ */
+static void set_level(size_t *left, const tn__sizing *how, size_t group)
+{
+    const tn__limits *limits = how->limits;
+    size_t count = tn__siblings(how->groups, group), sum = 0, least = 0;
+    size_t most = SIZE_MAX;
+    for (size_t k = 0; k < count; k++) {
+        size_t g = tn__sibling(how->groups, group, k);
+        sum += left[g];
+        least = TN__MAX(least, limits->least[g]);
+        most = TN__MIN(most, limits->most[g]);
+    }
+    size_t level = (sum + count / 2) / count;
+    if (least < most)
+        level = rounded(level, how->options->round_to);
+    level = TN__MIN(TN__MAX(level, least), most);
+    for (size_t k = 0; k < count; k++)
+        left[tn__sibling(how->groups, group, k)] = level;
+}
+
 static void set_widths(size_t *left, const tn__sizing *how, double sparsity)
 {
     if (how->order)
@@ -65,6 +102,9 @@ static void set_widths(size_t *left, const tn__sizing *how, double sparsity)
             left[g] = rounded(left[g], how->options->round_to);
         left[g] = TN__MIN(left[g], most);
     }
+    for (size_t g = 0; g < how->groups->count; g++)
+        if (how->groups->list[g].blocks != TN__NONE && how->groups->list[g].within == 0)
+            set_level(left, how, g);
 }
 
 tn_status tn__widths_cost(tn_model **out, tn_model_info *info, const size_t *left,

@@ -110,6 +110,24 @@ tn_status tn__tensor_create(tn__tensor *out, tn_dtype dtype, int rank,
     return status;
 }
 
+tn_status tn__tensor_integers(tn__tensor *out, const int64_t *list, size_t count,
+                              tn_error *err)
+{
+    const int64_t dims[1] = {(int64_t)count};
+    tn__tensor made = {0};
+    void *data = NULL;
+    tn_status status = tn__tensor_create(&made, TN_I64, 1, dims, err);
+    if (!status)
+        status = tn__tensor_write(&made, &data, err);
+    if (!status && count > 0)
+        memcpy(data, list, count * sizeof *list);
+    if (!status)
+        *out = made;
+    else
+        tn__tensor_release(&made);
+    return status;
+}
+
 tn_status tn__tensor_view(tn__tensor *out, tn_dtype dtype, int rank,
                           const int64_t *dims, tn__buffer *buffer, size_t offset,
                           tn_error *err)

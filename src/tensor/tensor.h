@@ -47,6 +47,9 @@ const char *tn__shape_text(char *text, size_t size, const tn__shape *shape);
 /* A zeroed tensor that may be written. */
 tn_status tn__tensor_create(tn__tensor *out, tn_dtype dtype, int rank,
                             const int64_t *dims, tn_error *err) TN_MUST_USE;
+/* A vector of these integers, TN_I64. */
+tn_status tn__tensor_integers(tn__tensor *out, const int64_t *list, size_t count,
+                              tn_error *err) TN_MUST_USE;
 /* A tensor over `buffer` (one reference more) from byte `offset`; checks that it fits.
  */
 tn_status tn__tensor_view(tn__tensor *out, tn_dtype dtype, int rank,

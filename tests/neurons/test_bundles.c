@@ -22,33 +22,16 @@ static size_t scalar(tn_model *model, const char *name, int64_t i)
     return value;
 }
 
-static size_t turn(tn_model *model, const char *name, size_t x, const int64_t *perm,
-                   int rank)
-{
-    size_t y = toy_node(model, "Transpose", name, VALUES(x));
-    toy_ints(model, "perm", perm, rank);
-    return y;
-}
-
-static size_t shaped(tn_model *model, const char *name, size_t x, const int64_t *dims,
-                     int rank)
-{
-    char text[64];
-    snprintf(text, sizeof text, "%s.shape", name);
-    size_t shape = toy_integers(model, text, dims, rank);
-    return toy_node(model, "Reshape", name, VALUES(x, shape));
-}
-
 /* softmax(q k^T) v of [N, heads, 5, width], heads joined and read by 3 outputs. */
 static tn_model *attend(tn_model *model, size_t q, size_t k, size_t v)
 {
-    size_t kt = turn(model, "turn_k", k, DIMS(0, 1, 3, 2));
+    size_t kt = toy_turn(model, "turn_k", k, DIMS(0, 1, 3, 2));
     size_t a = toy_node(model, "MatMul", "scores", VALUES(q, kt));
     a = toy_node(model, "Softmax", "softmax", VALUES(a));
     toy_int(model, "axis", -1);
     size_t y = toy_node(model, "MatMul", "mix", VALUES(a, v));
-    y = shaped(model, "join", turn(model, "turn_y", y, DIMS(0, 2, 1, 3)),
-               DIMS(-1, 5, ALL));
+    y = toy_reshape(model, "join", toy_turn(model, "turn_y", y, DIMS(0, 2, 1, 3)),
+                    DIMS(-1, 5, ALL));
     size_t out = toy_parameter(model, "out.weight", DIMS(ALL, 3));
     return toy_finish(model, toy_node(model, "MatMul", "out", VALUES(y, out)));
 }
@@ -62,8 +45,8 @@ static tn_model *fused_attention(void)
     size_t b = toy_parameter(model, "qkv.bias", DIMS(3 * ALL));
     x = toy_node(model, "MatMul", "qkv", VALUES(x, w));
     x = toy_node(model, "Add", "biased", VALUES(b, x));
-    x = shaped(model, "cut", x, DIMS(-1, 5, 3, HEADS, WIDTH));
-    x = turn(model, "turn", x, DIMS(2, 0, 3, 1, 4));
+    x = toy_reshape(model, "cut", x, DIMS(-1, 5, 3, HEADS, WIDTH));
+    x = toy_turn(model, "turn", x, DIMS(2, 0, 3, 1, 4));
     static const char *const parts[] = {"query", "key", "value"};
     size_t part[3];
     for (int k = 0; k < 3; k++) {
@@ -88,9 +71,9 @@ static tn_model *separate_attention(void)
         size_t w = toy_parameter(model, text, DIMS(6, ALL));
         part[k] = toy_node(model, "MatMul", names[k], VALUES(x, w));
         snprintf(text, sizeof text, "cut_%s", names[k]);
-        part[k] = shaped(model, text, part[k], DIMS(-1, 5, HEADS, WIDTH));
+        part[k] = toy_reshape(model, text, part[k], DIMS(-1, 5, HEADS, WIDTH));
         snprintf(text, sizeof text, "turn_%s", names[k]);
-        part[k] = turn(model, text, part[k], DIMS(0, 2, 1, 3));
+        part[k] = toy_turn(model, text, part[k], DIMS(0, 2, 1, 3));
     }
     return attend(model, part[0], part[1], part[2]);
 }
@@ -202,9 +185,9 @@ static void shuffled_channels_are_followed(void **state)
     size_t x = toy_input(model, DIMS(-1, 2, 4, 4));
     x = toy_relu(model, "relu1", toy_conv(model, "conv1", x, 8, 2, 1));
     x = toy_relu(model, "relu2", toy_conv(model, "conv2", x, 8, 8, 2));
-    x = shaped(model, "cut", x, DIMS(-1, 2, 4, 4, 4));
-    x = shaped(model, "join", turn(model, "turn", x, DIMS(0, 2, 1, 3, 4)),
-               DIMS(-1, 8, 4, 4));
+    x = toy_reshape(model, "cut", x, DIMS(-1, 2, 4, 4, 4));
+    x = toy_reshape(model, "join", toy_turn(model, "turn", x, DIMS(0, 2, 1, 3, 4)),
+                    DIMS(-1, 8, 4, 4));
     x = toy_relu(model, "relu3", toy_conv(model, "depth", x, 8, 8, 8));
     x = toy_relu(model, "relu4", toy_conv(model, "conv3", x, 6, 8, 2));
     toy_finish(model, toy_conv(model, "conv4", x, 3, 6, 1));
@@ -234,7 +217,7 @@ static void channels_made_by_a_reshape_move_with_their_pixels(void **state)
     tn_model *model = toy_create();
     size_t x = toy_input(model, DIMS(-1, 6));
     x = toy_relu(model, "relu", toy_linear(model, "fc", x, 5 * 4, 6));
-    x = shaped(model, "image", x, DIMS(-1, 5, 2, 2));
+    x = toy_reshape(model, "image", x, DIMS(-1, 5, 2, 2));
     toy_finish(model, toy_conv(model, "conv", x, 3, 5, 1));
     tn__groups *groups = toy_groups(model);
     assert_int_equal(groups->count, 1);

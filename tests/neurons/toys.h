@@ -55,10 +55,7 @@ static inline size_t toy_integers(tn_model *model, const char *name,
 {
     tn__tensor tensor = {0};
     size_t value;
-    void *data;
-    assert_ok(tn__tensor_create(&tensor, TN_I64, 1, (const int64_t[]){count}, err));
-    assert_ok(tn__tensor_write(&tensor, &data, err));
-    memcpy(data, list, (size_t)count * sizeof *list);
+    assert_ok(tn__tensor_integers(&tensor, list, (size_t)count, err));
     assert_ok(tn__model_add_parameter(&value, model, name, &tensor, err));
     tn__tensor_release(&tensor);
     return value;
@@ -120,6 +117,23 @@ static inline size_t toy_linear(tn_model *model, const char *name, size_t x,
 static inline size_t toy_relu(tn_model *model, const char *name, size_t x)
 {
     return toy_node(model, "Relu", name, VALUES(x));
+}
+
+static inline size_t toy_turn(tn_model *model, const char *name, size_t x,
+                              const int64_t *perm, int rank)
+{
+    size_t y = toy_node(model, "Transpose", name, VALUES(x));
+    toy_ints(model, "perm", perm, rank);
+    return y;
+}
+
+static inline size_t toy_reshape(tn_model *model, const char *name, size_t x,
+                                 const int64_t *dims, int rank)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s.shape", name);
+    size_t shape = toy_integers(model, text, dims, rank);
+    return toy_node(model, "Reshape", name, VALUES(x, shape));
 }
 
 static inline size_t toy_flatten(tn_model *model, size_t x)

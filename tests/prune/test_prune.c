@@ -2,6 +2,7 @@
  * nothing, duplicates fold exactly, budgets hold, threads do not matter, bad input is
  * named. */
 #include "fuse/nets.h"
+#include "neurons/toys.h"
 
 #include "stats/stats.h"
 #include "tenon/prune.h"
@@ -170,6 +171,32 @@ static void budgets_hold(void **state)
     tn_model_free(model);
 }
 
+/* Three convolutions, the second in groups of 4 onto 4: uneven shares leave as many in
+ * each group, by numbers and by what they save. */
+static void groups_of_a_convolution_keep_as_many(void **state)
+{
+    (void)state;
+    static const tn_prune_allocation by[] = {TN_PRUNE_ALLOCATE_RANK,
+                                           TN_PRUNE_ALLOCATE_ERROR};
+    for (size_t k = 0; k < TN__COUNT(by); k++) {
+        tn_model *model = toy_grouped(8, 6);
+        tn_prune_options options = options_of(0.4, TN_PRUNE_DELETE);
+        tn_prune_report report = {0};
+        options.repair = TN_PRUNE_REPAIR_NONE;
+        options.allocate = by[k];
+        options.max_macs = k ? info_of(model).macs / 2 : 0;
+        tn_model *out = pruned(model, NULL, &options, &report);
+        size_t w = tn__model_find_value(out, "conv2.weight");
+        assert_int_equal(report.group_count, 4);
+        assert_int_equal(out->values[w].parameter.shape.dims[0],
+                         2 * report.groups[3].left);
+        assert_true(!k || info_of(out).macs <= options.max_macs);
+        tn_prune_report_release(&report);
+        tn_model_free(out);
+        tn_model_free(model);
+    }
+}
+
 static void threads_do_not_matter(void **state)
 {
     (void)state;
@@ -222,6 +249,7 @@ int main(void)
         cmocka_unit_test(compat_leaves_folded_norms_idle),
         cmocka_unit_test(inner_groups_leave_the_stream_alone),
         cmocka_unit_test(budgets_hold),
+        cmocka_unit_test(groups_of_a_convolution_keep_as_many),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(bad_input_is_named),
     };
