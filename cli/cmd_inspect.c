@@ -47,10 +47,17 @@ static cJSON *shape_json(const int64_t *dims, int rank)
     return list;
 }
 
+/* What assemble says of its blocks, or NULL; owned by the caller. */
+static cJSON *blocks_json(const tn_model *model)
+{
+    const char *text = tn_model_metadata_get(model, "tenon.blocks");
+    return text ? cJSON_Parse(text) : NULL;
+}
+
 static cJSON *info_json(const tn_model *model, const tn_model_info *info)
 {
     cJSON *json = cJSON_CreateObject();
-    cJSON *made = cli_provenance_json(model);
+    cJSON *made = cli_provenance_json(model), *blocks = blocks_json(model);
     cJSON_AddStringToObject(json, "file", tn_model_source(model));
     cJSON_AddStringToObject(json, "sha256", tn_model_source_sha256(model));
     cJSON_AddStringToObject(json, "name", info->name);
@@ -61,6 +68,8 @@ static cJSON *info_json(const tn_model *model, const tn_model_info *info)
     cJSON_AddNumberToObject(json, "macs", (double)info->macs);
     cJSON_AddNumberToObject(json, "bytes", (double)info->bytes);
     cJSON_AddItemToObject(json, "made", made ? made : cJSON_CreateNull());
+    if (blocks)
+        cJSON_AddItemToObject(json, "blocks", blocks);
     return json;
 }
 
@@ -92,6 +101,22 @@ static void print_made(const tn_model *model)
     cJSON_Delete(made);
 }
 
+/* "  block     MEMBER  FROM to TO", untrusted as all of the file. */
+static void print_blocks(const tn_model *model)
+{
+    cJSON *blocks = blocks_json(model);
+    const cJSON *block = NULL;
+    cJSON_ArrayForEach(block, blocks)
+    {
+        const char *member = cJSON_GetStringValue(cJSON_GetObjectItem(block, "member"));
+        const char *from = cJSON_GetStringValue(cJSON_GetObjectItem(block, "from"));
+        const char *to = cJSON_GetStringValue(cJSON_GetObjectItem(block, "to"));
+        if (member && from && to)
+            printf("  block     %s  %s to %s\n", member, from, to);
+    }
+    cJSON_Delete(blocks);
+}
+
 static void print_info(const tn_model *model, const tn_model_info *info)
 {
     char text[CLI_NUMBER_TEXT];
@@ -105,6 +130,7 @@ static void print_info(const tn_model *model, const tn_model_info *info)
     printf("MACs        %s\n", cli_text_count(text, info->macs));
     printf("bytes       %s\n", cli_text_count(text, info->bytes));
     print_made(model);
+    print_blocks(model);
 }
 
 static tn_status show_listing(cJSON *json, struct listing *listing,

@@ -12,6 +12,11 @@ block  from    units  set  stitch explains  its parameters
 1      a.onnx    0-1    -         100.00 %               0
 2      a.onnx    2-2    -                -               -
 wrote same.onnx
+$ tenon inspect same.onnx | grep '^  block '
+  block     a.onnx  input to relu2
+  block     a.onnx  relu2 to logits
+$ tenon inspect same.onnx --json | grep -c '"blocks":\[{"member":"a.onnx","sha256":'
+1
 $ tenon compare a.onnx same.onnx --data random:1x4x4,classes=4,limit=256 -q | head -n 3
 images              256 of random:1x4x4,limit=256,mean=0,std=1,classes=4,seed=1
 largest difference  0, of outputs up to <number>

@@ -17,6 +17,16 @@ if grep -q '^```python' "$guide" && ! python3 -c 'import numpy' 2>/dev/null; the
     echo "skipped: python3 with numpy is not there"
     exit 77
 fi
+if grep -q 'onnxruntime-node' "$guide"; then
+    command -v node >/dev/null || {
+        echo "skipped: node is not there"
+        exit 77
+    }
+    [ -d "$NODE_PATH/onnxruntime-node" ] || {
+        echo "skipped: $NODE_PATH/onnxruntime-node is not there"
+        exit 77
+    }
+fi
 awk -v work="$work" '
     /^```(sh|python)$/ { n++; file = work "/" n "." substr($0, 4); next }
     /^```/ { file = ""; next }
