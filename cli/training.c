@@ -175,6 +175,7 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
     struct cli_progress progress;
     tn_error err = {0};
     args->train.threads = args->base.threads;
+    args->train.replace_logs = args->base.force;
     tn_status status = open_all(&t, &err);
     if (status == TN_OK) {
         tn_observer observer = cli_progress_start(&progress, &args->base);

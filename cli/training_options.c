@@ -97,6 +97,16 @@ static const struct cli_option state_options[] = {
                "go on from --state where that file is there; the result is, bit for "
                "bit, that of a training that was never stopped",
                .recorded = false),
+    CLI_OPTION("log", CLI_FILE, FIELD(log), "FILE.jsonl",
+               "tell epochs, and some steps, one JSON object a line; --resume goes on "
+               "with it",
+               .recorded = false),
+    CLI_OPTION("log-steps", CLI_SIZE, FIELD(log_steps), "N",
+               "every so many steps one is told; 0: epochs only", .recorded = false,
+               .max = MANY),
+    CLI_OPTION("tensorboard", CLI_FILE, FIELD(tensorboard), "DIR",
+               "tell the same to TensorBoard, in an event file in DIR",
+               .recorded = false),
 };
 const struct cli_group cli_group_training_state =
     CLI_GROUP("Long trainings", state_options);

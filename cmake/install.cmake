@@ -8,7 +8,7 @@ include(CMakePackageConfigHelpers)
 # symbols of TN_API stay global.
 function(tenon_static_library)
     get_property(rooms GLOBAL PROPERTY TENON_ROOMS)
-    set(objects $<TARGET_OBJECTS:tenon_onnx_schema>)
+    set(objects $<TARGET_OBJECTS:tenon_onnx_schema> $<TARGET_OBJECTS:tenon_event_schema>)
     foreach(room ${rooms})
         list(APPEND objects $<TARGET_OBJECTS:tenon_objects_${room}>)
     endforeach()

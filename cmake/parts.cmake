@@ -43,17 +43,22 @@ if(TENON_MPI)
     endif()
 endif()
 
-# ONNX's schema, turned into C at build time.
+# Schemas of protobuf, turned into C at build time: ONNX's own, and that of TensorBoard's
+# events.
 find_program(TENON_PROTOC_C protoc-c REQUIRED)
 find_path(TENON_ONNX_PROTO onnx/onnx.proto PATHS /usr/include REQUIRED)
 set(TENON_GENERATED ${CMAKE_CURRENT_BINARY_DIR}/generated)
-add_custom_command(
-    OUTPUT ${TENON_GENERATED}/onnx/onnx.pb-c.c ${TENON_GENERATED}/onnx/onnx.pb-c.h
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${TENON_GENERATED}
-    COMMAND ${TENON_PROTOC_C} --proto_path=${TENON_ONNX_PROTO}
-            --c_out=${TENON_GENERATED} onnx/onnx.proto
-    DEPENDS ${TENON_ONNX_PROTO}/onnx/onnx.proto
-    COMMENT "onnx.proto to C")
-add_library(tenon_onnx_schema STATIC ${TENON_GENERATED}/onnx/onnx.pb-c.c)
-target_include_directories(tenon_onnx_schema SYSTEM PUBLIC ${TENON_GENERATED})
-target_link_libraries(tenon_onnx_schema PUBLIC tenon_part_protobuf)
+function(tenon_schema name folder proto)
+    string(REGEX REPLACE "proto$" "pb-c" stem ${proto})
+    add_custom_command(
+        OUTPUT ${TENON_GENERATED}/${stem}.c ${TENON_GENERATED}/${stem}.h
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${TENON_GENERATED}
+        COMMAND ${TENON_PROTOC_C} --proto_path=${folder} --c_out=${TENON_GENERATED} ${proto}
+        DEPENDS ${folder}/${proto}
+        COMMENT "${proto} to C")
+    add_library(tenon_${name}_schema STATIC ${TENON_GENERATED}/${stem}.c)
+    target_include_directories(tenon_${name}_schema SYSTEM PUBLIC ${TENON_GENERATED})
+    target_link_libraries(tenon_${name}_schema PUBLIC tenon_part_protobuf)
+endfunction()
+tenon_schema(onnx ${TENON_ONNX_PROTO} onnx/onnx.proto)
+tenon_schema(event ${CMAKE_SOURCE_DIR}/src/train event.proto)

@@ -79,6 +79,17 @@ typedef struct tn_train_options {
                              and at least that often */
     bool resume; /* go on from `state` where that file is there; the result is that of a
                     training that was never stopped, bit for bit */
+    const char *log;  /* a file of JSON Lines that tells how it goes, or NULL: kind
+                         ("step", "epoch"), step, epoch, loss, accuracy, rate,
+                         images_per_second, seconds, and of epochs with images held out
+                         holdout_accuracy. Loss and accuracy of a step are those of its
+                         batch. A training that is resumed goes on with the file from
+                         where its state was saved */
+    size_t log_steps; /* every so many steps one is told; 0: epochs only */
+    const char *tensorboard; /* a folder, made where it is not there, for the same as
+                                TensorBoard's event file; or NULL */
+    bool replace_logs; /* where training begins and these files are there; else they are
+                          TN_ERROR_EXISTS, unless `resume` is set */
 } tn_train_options;
 /* The defaults of tn_train_options. */
 #define TN_TRAIN_OPTIONS_INIT                                                          \
@@ -87,7 +98,7 @@ typedef struct tn_train_options {
         .momentum = 0.9, .second_momentum = 0.999, .nesterov = true,                   \
         .weight_decay = 5e-4, .schedule = TN_SCHEDULE_COSINE, .step_factor = 0.1,      \
         .warmup_epochs = 1, .cycle_rise = 0.3, .norm_momentum = 0.1, .seed = 1,        \
-        .precision = TN_PRECISION_AUTO, .state_minutes = 5                             \
+        .precision = TN_PRECISION_AUTO, .state_minutes = 5, .log_steps = 50            \
     }
 
 /* How a training went. */
@@ -95,8 +106,9 @@ typedef struct tn_train_report {
     size_t epochs, best_epoch; /* best_epoch counts from 1; 0 without holdout */
     double loss, accuracy;     /* of the last epoch on the training images seen */
     double holdout_accuracy;   /* of the model returned; NaN without holdout */
-    double images_per_second, seconds; /* of the epochs */
-    tn_dtype precision;                /* TN_F32 or TN_BF16: what was computed in */
+    double images_per_second, seconds;
+    /* of all runs, where it was resumed */ /* of the epochs */
+    tn_dtype precision; /* TN_F32 or TN_BF16: what was computed in */
 } tn_train_report;
 
 /* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v,

@@ -13,8 +13,9 @@
 
 #include "format/checkpoint.h"
 
-#define SIZES(X) X(epoch) X(images) X(correct) X(best_epoch)
-#define DOUBLES(X) X(loss) X(last_loss) X(last_accuracy) X(holdout_accuracy)
+#define SIZES(X) X(epoch) X(images) X(correct) X(best_epoch) X(log_bytes) X(event_bytes)
+#define DOUBLES(X)                                                                     \
+    X(loss) X(last_loss) X(last_accuracy) X(holdout_accuracy) X(seconds) X(stepping)
 
 /* --- which training ----------------------------------------------------------------
  */

@@ -18,6 +18,8 @@ typedef struct tn__state {
     double last_loss, last_accuracy; /* of the epoch before */
     size_t best_epoch;
     double holdout_accuracy;
+    size_t log_bytes, event_bytes; /* of the journal so far */
+    double seconds, stepping;      /* that all runs took, and their steps alone */
 } tn__state;
 
 /* What a file takes its tensors from and a restored training puts them into. */

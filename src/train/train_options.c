@@ -91,6 +91,8 @@ tn_status tn__train_options_check(const tn_train_options *options, tn_error *err
         options->optimizer != TN_OPTIMIZER_ADAMW)
         return tn__fail(err, TN_ERROR_ARGUMENT, "optimizer = %d is not known",
                         (int)options->optimizer);
+    if (options->tensorboard && !*options->tensorboard)
+        return tn__fail(err, TN_ERROR_ARGUMENT, "tensorboard is no name of a folder");
     if (options->resume && !options->state)
         return tn__fail(err, TN_ERROR_ARGUMENT,
                         "resume is set, but no state to resume");
