@@ -9,21 +9,14 @@
  * of the processor time a step took; the first turn warms up and is not counted. A
  * ratio is to the best of PyTorch's in the same precision.
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "contenders.h"
 #include "tenon/tenon.h"
 
 #define BATCH 128
-#define ROUNDS_MAX 64
 
 typedef struct net {
     const char *name, *arch, *data;
@@ -38,45 +31,14 @@ static const net nets[] = {
 };
 #define NETS (sizeof nets / sizeof nets[0])
 
-static double seconds(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* --- serving: steps on demand
- * ------------------------------------------------------------ */
-
-typedef struct server {
-    int left, steps; /* of this turn */
-    double cpu, wall;
-} server;
-
-/* Waits for "STEPS\n"; 0 at the end of input. */
-static int next_turn(server *s)
-{
-    if (scanf("%d", &s->steps) != 1 || s->steps < 1)
-        return 0;
-    s->left = s->steps;
-    s->cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    s->wall = seconds(CLOCK_MONOTONIC);
-    return 1;
-}
+/* --- serving: steps on demand --- */
 
 /* Called after every step of tn_train(). Setting up falls into the first turn. */
 static int after_step(void *user, const tn_progress *progress)
 {
     server *s = user;
     (void)progress;
-    if (--s->left > 0)
-        return 0;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("%.9f %.9f %ld\n", (seconds(CLOCK_PROCESS_CPUTIME_ID) - s->cpu) / s->steps,
-           (seconds(CLOCK_MONOTONIC) - s->wall) / s->steps, usage.ru_maxrss / 1024);
-    fflush(stdout);
-    return !next_turn(s);
+    return round_done(s) && !next_turn(s);
 }
 
 static int serve(const net *net, size_t threads, tn_precision precision)
@@ -110,91 +72,12 @@ static int serve(const net *net, size_t threads, tn_precision precision)
     return status && status != TN_ERROR_CANCELLED;
 }
 
-/* --- contenders
- * -------------------------------------------------------------------------- */
-
-#define ARGV_MAX 7 /* with the NULL at the end */
-
-typedef struct contender {
-    const char *label;
-    bool torch, bf16;
-    const char *argv[ARGV_MAX];
-    pid_t pid;
-    FILE *to, *from; /* NULL: it is gone */
-    double cpu[ROUNDS_MAX], wall[ROUNDS_MAX];
-    long peak; /* MB */
-    int rounds;
-} contender;
-
-static int start(contender *c)
-{
-    int in[2], out[2];
-    /* Closed on exec, or a later contender would hold an earlier one's pipe open. */
-    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
-        return 0;
-    c->pid = fork();
-    if (c->pid < 0)
-        return 0;
-    if (c->pid == 0) {
-        char *argv[ARGV_MAX] = {NULL};
-        for (int i = 0; i < ARGV_MAX - 1 && c->argv[i]; i++)
-            argv[i] = strdup(c->argv[i]);
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        execv(argv[0], argv);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    c->to = fdopen(in[1], "w");
-    c->from = fdopen(out[0], "r");
-    return c->to && c->from;
-}
-
-static void stop(contender *c)
-{
-    if (c->to)
-        fclose(c->to);
-    if (c->from)
-        fclose(c->from);
-    if (c->pid > 0)
-        waitpid(c->pid, NULL, 0);
-    c->to = c->from = NULL;
-}
-
-static void turn(contender *c, int steps, int counts)
-{
-    double cpu, wall;
-    if (!c->to)
-        return;
-    fprintf(c->to, "%d\n", steps);
-    fflush(c->to);
-    if (fscanf(c->from, "%lf %lf %ld", &cpu, &wall, &c->peak) != 3) {
-        stop(c);
-        return;
-    }
-    if (counts) {
-        c->cpu[c->rounds] = cpu;
-        c->wall[c->rounds++] = wall;
-    }
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return n ? x[n / 2] : 0;
-}
+/* --- contenders --- */
 
 /* Images a second of processor time. */
 static double per_core(contender *c)
 {
-    double cpu = median(c->cpu, c->rounds);
+    double cpu = median(c->cpu, c->turns);
     return cpu > 0 ? BATCH / cpu : 0;
 }
 
@@ -202,12 +85,12 @@ static void print_rows(const net *net, contender *c, int count)
 {
     double best[2] = {0}; /* of PyTorch, in f32 and bf16 */
     for (int i = 0; i < count; i++)
-        if (c[i].torch && per_core(&c[i]) > best[c[i].bf16])
-            best[c[i].bf16] = per_core(&c[i]);
+        if (c[i].peer && per_core(&c[i]) > best[c[i].group])
+            best[c[i].group] = per_core(&c[i]);
     for (int i = 0; i < count; i++) {
-        double torch = best[c[i].bf16];
-        double wall = median(c[i].wall, c[i].rounds);
-        if (!c[i].rounds) {
+        double torch = best[c[i].group];
+        double wall = median(c[i].wall, c[i].turns);
+        if (!c[i].turns) {
             printf("%-9s %-22s %10s\n", net->name, c[i].label, "-");
             continue;
         }
@@ -226,33 +109,26 @@ static void compare(const net *net, const char *self, int rounds)
         {.label = "tenon, 1 worker", .argv = {self, "--serve", net->name, "1", "f32"}},
         {.label = "tenon, 2 workers", .argv = {self, "--serve", net->name, "2", "f32"}},
         {.label = "torch, contiguous",
-         .torch = true,
+         .peer = true,
          .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
                   "contiguous"}},
         {.label = "torch, channels last",
-         .torch = true,
+         .peer = true,
          .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
                   "channels_last"}},
         {.label = "tenon, bf16, 1 worker",
-         .bf16 = true,
+         .group = 1,
          .argv = {self, "--serve", net->name, "1", "bf16"}},
         {.label = "tenon, bf16, 2 workers",
-         .bf16 = true,
+         .group = 1,
          .argv = {self, "--serve", net->name, "2", "bf16"}},
         {.label = "torch, bf16 autocast",
-         .torch = true,
-         .bf16 = true,
+         .peer = true,
+         .group = 1,
          .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name, "bf16"}},
     };
     int count = (int)(sizeof c / sizeof c[0]);
-    for (int i = 0; i < count; i++)
-        if (!start(&c[i]))
-            stop(&c[i]);
-    for (int round = 0; round <= rounds; round++)
-        for (int i = 0; i < count; i++)
-            turn(&c[i], net->steps, round > 0);
-    for (int i = 0; i < count; i++)
-        stop(&c[i]);
+    contend(c, count, rounds, net->steps);
     print_rows(net, c, count);
 }
 
@@ -277,9 +153,8 @@ int main(int argc, char **argv)
         rounds = atoi(argv[2]);
         first = 3;
     }
-    if (rounds < 1 || rounds > ROUNDS_MAX)
+    if (rounds < 1 || rounds > TURNS_MAX)
         return 2;
-    signal(SIGPIPE, SIG_IGN); /* a contender may be missing */
     printf("%-9s %-22s %10s %10s %8s %8s\n", "net", "", "img/s/core", "img/s",
            "peak MB", "ratio");
     for (int i = first; i < argc; i++) {

@@ -52,6 +52,21 @@ TN_API TN_MUST_USE tn_status tn_infer(float *outputs, const tn_model *model,
                                       const float *inputs, size_t n,
                                       const tn_eval_options *options, tn_error *err);
 
+/* A model compiled once, to be run often: tn_infer() compiles it at every call. Fastest
+ * for runs of `batch` images; others work too. The model may be freed. One thread at a
+ * time may run a session. Outputs do not depend on the number of threads; they may
+ * differ by rounding between sessions of different `batch`. options NULL: defaults. */
+typedef struct tn_session tn_session;
+TN_API TN_MUST_USE tn_status tn_session_create(tn_session **out, const tn_model *model,
+                                               size_t batch,
+                                               const tn_eval_options *options,
+                                               tn_error *err);
+/* outputs [n, K] = model(inputs [n, ...]), untouched on failure. */
+TN_API TN_MUST_USE tn_status tn_session_run(tn_session *session, float *outputs,
+                                            const float *inputs, size_t n,
+                                            tn_error *err);
+TN_API void tn_session_free(tn_session *session); /* takes NULL */
+
 /* Median seconds of a forward pass of `batch` images on one thread, over `runs` runs
  * after one to warm up. */
 TN_API TN_MUST_USE tn_status tn_latency(double *seconds, const tn_model *model,

@@ -114,7 +114,7 @@ static void mark_trained(tn__source *source)
 }
 
 static tn_status source_create(tn__source *source, const tn_model *model, size_t shard,
-                               tn_error *err)
+                               bool compose, tn_error *err)
 {
     size_t values = model->value_count;
     tn_status status;
@@ -124,6 +124,13 @@ static tn_status source_create(tn__source *source, const tn_model *model, size_t
         (status = tn__shapes_infer(&source->shapes, source->model, (int64_t)shard,
                                    err)) != TN_OK)
         return status;
+    if (compose) {
+        if ((status = tn__source_compose(source, err)) != TN_OK)
+            return status;
+        tn__links_release(&source->links);
+        if ((status = tn__links_create(&source->links, source->model, err)) != TN_OK)
+            return status;
+    }
     source->root = tn__alloc(values, sizeof *source->root);
     source->count = tn__alloc(values, sizeof *source->count);
     source->parameter = tn__alloc(values, sizeof(float *));
@@ -224,7 +231,8 @@ tn_status tn__engine_create(tn__engine **out, const tn_model *model,
         return tn__fail_memory(err, sizeof *engine);
     tn_status status;
     if ((status = take_options(engine, model, options, err)) != TN_OK ||
-        (status = source_create(&engine->source, model, engine->shard, err)) != TN_OK ||
+        (status = source_create(&engine->source, model, engine->shard,
+                                !engine->reference, err)) != TN_OK ||
         (status = image_shape(&engine->input_shape, &engine->input_count, engine,
                               engine->input, err)) != TN_OK ||
         (status = image_shape(&engine->output_shape, &engine->output_count, engine,

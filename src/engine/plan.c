@@ -186,6 +186,7 @@ static tn_status make_kernel(kernel_maker *m, size_t s, tn_error *err)
         .training = plan->spec.training,
         .fused = step->fused,
         .sum = step->addend == TN__NONE ? NULL : plan->layout[step->addend],
+        .curve = &step->curve,
         .bf16 = plan->spec.bf16,
         .bf16_out = step->out[0] != TN__NONE && plan->bf16[step->out[0]]};
     bool takes = op->kernel && !plan->spec.reference &&

@@ -28,6 +28,9 @@ typedef struct tn__source {
 
 /* Node n is run: its outputs are not known at compile time whatever the parameters. */
 bool tn__source_runs(const tn__source *source, size_t n);
+/* Makes one operator of nodes that are one (composites.c): layer norm, Gelu. The links
+ * must be made anew after it. */
+tn_status tn__source_compose(tn__source *source, tn_error *err) TN_MUST_USE;
 
 typedef struct tn__plan_spec {
     const tn__source *source;
@@ -51,10 +54,13 @@ typedef struct tn__sum {
 
 typedef struct tn__step {
     size_t nodes[TN__STEP_NODES];
+    unsigned fusion[TN__STEP_NODES]; /* what each node is to the first */
     size_t node_count;
-    unsigned fused;
+    unsigned fused;   /* all of these */
     size_t norm;      /* node of the batch norm folded in, or NONE */
+    size_t bias;      /* value of the vector that is added, or NONE */
     size_t addend;    /* value the result is added to in place, or NONE */
+    tn__curve curve;  /* the function behind, with TN__FUSE_CURVE */
     size_t *in, *out; /* values; `in` has at least 3 entries */
     size_t in_count, out_count;
     bool *wanted;       /* [in_count] gradients */

@@ -32,19 +32,27 @@ tn_status tn__precision_resolve(tn_dtype *out, tn_precision wanted, tn_error *er
     return tn__fail(err, TN_ERROR_ARGUMENT, "precision = %d is not known", (int)wanted);
 }
 
-static tn__bf16 ability_of(const tn_model *model, size_t n)
+static bool is_weighted(const tn__source *source, const tn__node *node)
 {
-    const tn__node *node = &model->nodes[n];
+    return node->input_count > 1 && node->inputs[1] != TN__NONE &&
+           source->root[node->inputs[1]] != TN__NONE;
+}
+
+static tn__bf16 ability_of(const tn__source *source, size_t n)
+{
+    const tn__node *node = &source->model->nodes[n];
     const tn__op *op = tn__op_find(node->domain, node->type);
-    return op && op->kernel ? op->kernel->bf16 : TN__BF16_NEVER;
+    if (!op || !op->kernel || (op->kernel->weighted && !is_weighted(source, node)))
+        return TN__BF16_NEVER;
+    return op->kernel->bf16;
 }
 
 /* Read as it is, in bf16: by a kernel that can, or by plain C, which converts. */
-static bool may_read(const tn_model *model, size_t n)
+static bool may_read(const tn__source *source, size_t n)
 {
-    const tn__node *node = &model->nodes[n];
+    const tn__node *node = &source->model->nodes[n];
     const tn__op *op = tn__op_find(node->domain, node->type);
-    return op && (!op->kernel || op->kernel->bf16 != TN__BF16_NEVER);
+    return op && (!op->kernel || ability_of(source, n) != TN__BF16_NEVER);
 }
 
 static bool may_lie(const tn__plan *plan, size_t v)
@@ -55,10 +63,10 @@ static bool may_lie(const tn__plan *plan, size_t v)
     if (source->shapes.dtype[v] != TN_F32 || producer == TN__NONE ||
         producer < plan->spec.first || producer >= plan->spec.last ||
         source->model->nodes[producer].outputs[0] != v ||
-        ability_of(source->model, producer) == TN__BF16_NEVER)
+        ability_of(source, producer) == TN__BF16_NEVER)
         return false;
     for (size_t u = links->first_use[v]; u < links->first_use[v + 1]; u++)
-        if (!may_read(source->model, links->uses[u].node))
+        if (!may_read(source, links->uses[u].node))
             return false;
     return true;
 }
@@ -68,7 +76,7 @@ static bool may_lie(const tn__plan *plan, size_t v)
 static bool tie(tn__plan *plan, size_t n)
 {
     const tn__node *node = &plan->spec.source->model->nodes[n];
-    if (ability_of(plan->spec.source->model, n) != TN__BF16_FOLLOWS ||
+    if (ability_of(plan->spec.source, n) != TN__BF16_FOLLOWS ||
         node->inputs[0] == TN__NONE || node->outputs[0] == TN__NONE)
         return false;
     bool *in = &plan->bf16[node->inputs[0]], *out = &plan->bf16[node->outputs[0]];

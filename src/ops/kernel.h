@@ -17,12 +17,31 @@ typedef struct tn__layout tn__layout; /* how a value lies in memory, element typ
 typedef struct tn__kernel tn__kernel;
 
 /* What a kernel does after its own node; bits. */
-#define TN__FUSE_RELU 1u /* out = max(out, 0) */
-#define TN__FUSE_SUM 2u  /* out += result: out holds the addend before */
+#define TN__FUSE_RELU 1u   /* out = max(out, 0) */
+#define TN__FUSE_SUM 2u    /* out += result: out holds the addend before */
+#define TN__FUSE_BIAS 8u   /* out += in[2], a vector for the last axis */
+#define TN__FUSE_CURVE 16u /* out = request->curve of it, after all else */
 #define TN__FUSE_NORM                                                                  \
     4u /* in[1] and in[2] are weights and bias with a batch norm folded                \
           in: input 2 is there whatever the node says, and both are                    \
           valid during refresh() only */
+
+/* A function of one number that an elementwise operator is. */
+typedef enum tn__curve_kind {
+    TN__CURVE_GELU,
+    TN__CURVE_CLIP, /* to [p[0], p[1]] */
+    TN__CURVE_HARD_SWISH,
+    TN__CURVE_SIGMOID,
+    TN__CURVE_LEAKY /* p[0] x below 0 */
+} tn__curve_kind;
+
+typedef struct tn__curve {
+    tn__curve_kind kind;
+    float p[2];
+} tn__curve;
+
+/* The function that the node of a site is, if it is one of those and known. */
+bool tn__curve_read(tn__curve *out, const tn__site *site);
 
 /* What a kernel does about bf16 values. A plan in f32 has none. */
 typedef enum tn__bf16 {
@@ -37,12 +56,13 @@ typedef struct tn__kernel_request {
     tn__dnnl *dnnl;              /* borrowed, outlives the kernel */
     const tn__layout *const *in; /* [input_count] of activations; NULL: a parameter, a
                                     constant or left out */
-    const bool *wanted;    /* [input_count] gradients wanted, all false in inference */
-    bool training;         /* batch norm uses batch statistics, backward is called */
-    unsigned fused;        /* TN__FUSE_* */
-    const tn__layout *sum; /* with TN__FUSE_SUM: of the addend, so of the output */
-    bool bf16;             /* compute in bf16 */
-    bool bf16_out;         /* output 0 is wanted in bf16, else it must be f32 */
+    const bool *wanted;     /* [input_count] gradients wanted, all false in inference */
+    bool training;          /* batch norm uses batch statistics, backward is called */
+    unsigned fused;         /* TN__FUSE_* */
+    const tn__layout *sum;  /* with TN__FUSE_SUM: of the addend, so of the output */
+    const tn__curve *curve; /* with TN__FUSE_CURVE */
+    bool bf16;              /* compute in bf16 */
+    bool bf16_out;          /* output 0 is wanted in bf16, else it must be f32 */
 } tn__kernel_request;
 
 /* Where everything lies: fixed addresses for the kernel's whole life. */
@@ -80,6 +100,7 @@ typedef struct tn__kernel_class {
     const char *name; /* "conv:onednn" */
     unsigned fuses;   /* TN__FUSE_* it may be asked for */
     tn__bf16 bf16;
+    bool weighted; /* ... where input 1 is a parameter, else never */
     /* Makes a kernel; *out is NULL where it has none for such a node (no error). */
     tn_status (*create)(tn__kernel **out, const tn__kernel_request *request,
                         tn_error *err);
@@ -87,9 +108,10 @@ typedef struct tn__kernel_class {
 
 extern const tn__kernel_class tn__conv_dnnl;
 extern const tn__kernel_class tn__gemm_dnnl;
-extern const tn__kernel_class tn__matmul_blas;
+extern const tn__kernel_class tn__matmul_fast;
 extern const tn__kernel_class tn__batchnorm_dnnl;
 extern const tn__kernel_class tn__relu_dnnl;
+extern const tn__kernel_class tn__transpose_dnnl;
 extern const tn__kernel_class tn__unary_quick;
 extern const tn__kernel_class tn__binary_quick;
 extern const tn__kernel_class tn__softmax_quick;

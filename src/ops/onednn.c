@@ -156,6 +156,19 @@ void *tn__dnnl_alloc(tn__dnnl *d, size_t count, size_t size)
     return take(d, OWNED_BYTES, memory);
 }
 
+tn_status tn__dnnl_product(float *c, const float *a, bool turn_a, const float *b,
+                           bool turn_b, size_t m, size_t n, size_t k, float beta,
+                           tn_error *err)
+{
+    if (m == 0 || n == 0)
+        return TN_OK;
+    dnnl_dim_t rows = (dnnl_dim_t)m, columns = (dnnl_dim_t)n, inner = (dnnl_dim_t)k;
+    dnnl_status_t status = dnnl_sgemm(turn_a ? 'T' : 'N', turn_b ? 'T' : 'N', rows,
+                                      columns, inner, 1.0f, a, turn_a ? rows : inner, b,
+                                      turn_b ? inner : columns, beta, c, columns);
+    return status == dnnl_success ? TN_OK : status_of(status, "a product", err);
+}
+
 tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err)
 {
     return status_of(dnnl_stream_wait(d->stream), "waiting for a stream", err);
@@ -223,6 +236,14 @@ static tn__md md_make(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape
             : dnnl_memory_desc_create_with_tag(&md, shape->rank, full.dims, type, tag);
     return succeeded(d, status, "a memory descriptor") ? take(d, OWNED_MD, md) : NULL;
 }
+
+static tn__md md_permuted(tn__dnnl *d, tn__md md, const int *to)
+{
+    dnnl_memory_desc_t made = NULL;
+    if (d->failure.code || dnnl_memory_desc_permute_axes(&made, md, to) != dnnl_success)
+        return NULL;
+    return take(d, OWNED_MD, made);
+}
 #else
 static size_t md_size(tn__md md)
 {
@@ -263,6 +284,14 @@ static tn__md md_make(tn__dnnl *d, dnnl_data_type_t type, const tn__shape *shape
                                                    full.strides)
                 : dnnl_memory_desc_init_by_tag(&md, shape->rank, full.dims, type, tag);
     return succeeded(d, status, "a memory descriptor") ? md_copy(d, &md) : NULL;
+}
+
+static tn__md md_permuted(tn__dnnl *d, tn__md md, const int *to)
+{
+    dnnl_memory_desc_t made;
+    if (d->failure.code || dnnl_memory_desc_permute_axes(&made, md, to) != dnnl_success)
+        return NULL;
+    return md_copy(d, &made);
 }
 #endif
 
@@ -317,15 +346,42 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
     return layout;
 }
 
-const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
-                                     const int64_t *strides)
+const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
+                                     const tn__shape *shape, const int64_t *strides)
 {
-    tn__layout *layout = layout_new(d, TN_F32, shape);
+    tn__layout *layout = layout_new(d, dtype, shape);
+    dnnl_data_type_t type = dtype == TN_BF16 ? dnnl_bf16 : dnnl_f32;
     if (!layout ||
-        !(layout->md = md_make(d, dnnl_f32, shape, strides, dnnl_format_tag_undef)))
+        !(layout->md = md_make(d, type, shape, strides, dnnl_format_tag_undef)))
         return NULL;
     layout->bytes = md_size(layout->md);
     return layout;
+}
+
+const tn__layout *tn__layout_images(tn__dnnl *d, const tn__shape *shape)
+{
+    bool wide = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
+    if (shape->rank != 4 || shape->dims[1] % (wide ? 16 : 8) != 0)
+        return tn__layout_plain(d, TN_F32, shape);
+    tn__layout *layout = layout_new(d, TN_F32, shape);
+    if (!layout || !(layout->md = md_make(d, dnnl_f32, shape, NULL,
+                                          wide ? dnnl_nChw16c : dnnl_nChw8c)))
+        return NULL;
+    layout->bytes = md_size(layout->md);
+    return layout;
+}
+
+const tn__layout *tn__layout_permuted(tn__dnnl *d, const tn__layout *layout,
+                                      const tn__shape *shape, const int *perm)
+{
+    int to[TN__MAX_RANK]; /* axis k of `layout` becomes axis to[k] */
+    for (int k = 0; k < shape->rank; k++)
+        to[perm[k]] = k;
+    tn__layout *made = layout_new(d, layout->dtype, shape);
+    if (!made || !(made->md = md_permuted(d, layout->md, to)))
+        return NULL;
+    made->bytes = layout->bytes;
+    return made;
 }
 
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b)
@@ -387,25 +443,59 @@ const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
 dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *spec,
                           dnnl_primitive_attr_t attr, dnnl_engine_t engine);
 
-static dnnl_status_t append_posts(dnnl_post_ops_t posts, unsigned fused)
+static dnnl_status_t append_sum(dnnl_post_ops_t posts)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_sum(posts, 1.0f, 0, dnnl_data_type_undef);
+#else
+    return dnnl_post_ops_append_sum(posts, 1.0f);
+#endif
+}
+
+static dnnl_status_t append_eltwise(dnnl_post_ops_t posts, dnnl_alg_kind_t alg,
+                                    float alpha, float beta)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_eltwise(posts, alg, alpha, beta);
+#else
+    return dnnl_post_ops_append_eltwise(posts, 1.0f, alg, alpha, beta);
+#endif
+}
+
+static dnnl_status_t append_curve(dnnl_post_ops_t posts, const tn__curve *curve)
+{
+    switch (curve->kind) {
+    case TN__CURVE_GELU:
+        return append_eltwise(posts, dnnl_eltwise_gelu_erf, 0, 0);
+    case TN__CURVE_CLIP:
+        return append_eltwise(posts, dnnl_eltwise_clip, curve->p[0], curve->p[1]);
+    case TN__CURVE_HARD_SWISH: /* 2.x takes no numbers */
+        return append_eltwise(posts, dnnl_eltwise_hardswish,
+                              DNNL_VERSION_MAJOR >= 3 ? 1.0f / 6 : 0,
+                              DNNL_VERSION_MAJOR >= 3 ? 0.5f : 0);
+    case TN__CURVE_SIGMOID:
+        return append_eltwise(posts, dnnl_eltwise_logistic, 0, 0);
+    case TN__CURVE_LEAKY:
+        return append_eltwise(posts, dnnl_eltwise_relu, curve->p[0], 0);
+    }
+    return dnnl_invalid_arguments;
+}
+
+static dnnl_status_t append_posts(dnnl_post_ops_t posts, unsigned fused,
+                                  const tn__curve *curve)
 {
     dnnl_status_t status = dnnl_success;
-#if DNNL_VERSION_MAJOR >= 3
     if (fused & TN__FUSE_SUM)
-        status = dnnl_post_ops_append_sum(posts, 1.0f, 0, dnnl_data_type_undef);
+        status = append_sum(posts);
     if (status == dnnl_success && fused & TN__FUSE_RELU)
-        status = dnnl_post_ops_append_eltwise(posts, dnnl_eltwise_relu, 0.0f, 0.0f);
-#else
-    if (fused & TN__FUSE_SUM)
-        status = dnnl_post_ops_append_sum(posts, 1.0f);
-    if (status == dnnl_success && fused & TN__FUSE_RELU)
-        status =
-            dnnl_post_ops_append_eltwise(posts, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
-#endif
+        status = append_eltwise(posts, dnnl_eltwise_relu, 0, 0);
+    if (status == dnnl_success && fused & TN__FUSE_CURVE)
+        status = append_curve(posts, curve);
     return status;
 }
 
-static dnnl_status_t attr_create(dnnl_primitive_attr_t *out, unsigned fused)
+static dnnl_status_t attr_create(dnnl_primitive_attr_t *out, unsigned fused,
+                                 const tn__curve *curve)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t posts = NULL;
@@ -416,7 +506,7 @@ static dnnl_status_t attr_create(dnnl_primitive_attr_t *out, unsigned fused)
     if (status == dnnl_success && fused)
         status = dnnl_post_ops_create(&posts);
     if (status == dnnl_success && fused)
-        status = append_posts(posts, fused);
+        status = append_posts(posts, fused, curve);
     if (status == dnnl_success && fused)
         status = dnnl_primitive_attr_set_post_ops(attr, posts);
     if (posts)
@@ -432,7 +522,8 @@ dnnl_primitive_desc_t tn__pd_create(tn__dnnl *d, const tn__pd_spec *spec)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    if (d->failure.code || !succeeded(d, attr_create(&attr, spec->fused), "attributes"))
+    if (d->failure.code ||
+        !succeeded(d, attr_create(&attr, spec->fused, spec->curve), "attributes"))
         return NULL;
     dnnl_status_t status = tn__pd_make(&pd, spec, attr, d->engine);
     dnnl_primitive_attr_destroy(attr);
@@ -516,7 +607,7 @@ static void reorder(tn__program *p, const tn__layout *from, const void *source,
     tn__dnnl *d = p->d;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    if (d->failure.code || !succeeded(d, attr_create(&attr, 0), "attributes"))
+    if (d->failure.code || !succeeded(d, attr_create(&attr, 0, NULL), "attributes"))
         return;
     dnnl_status_t status = dnnl_reorder_primitive_desc_create(&pd, from->md, d->engine,
                                                               to->md, d->engine, attr);

@@ -40,6 +40,11 @@ void tn__dnnl_free(tn__dnnl *d); /* takes NULL */
 tn_status tn__dnnl_check(tn__dnnl *d, tn_error *err) TN_MUST_USE;
 /* Zeroed, 64-byte aligned memory that lives as long as d. */
 void *tn__dnnl_alloc(tn__dnnl *d, size_t count, size_t size);
+/* c [m, n] = op(a) op(b) + beta c, row-major without gaps; op turns a [k, m] or b
+ * [n, k]. On the calling thread where that has one OpenMP thread. */
+tn_status tn__dnnl_product(float *c, const float *a, bool turn_a, const float *b,
+                           bool turn_b, size_t m, size_t n, size_t k, float beta,
+                           tn_error *err) TN_MUST_USE;
 /* Waits until everything run on d has finished. */
 tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err) TN_MUST_USE;
 
@@ -48,9 +53,16 @@ tn_status tn__dnnl_wait(tn__dnnl *d, tn_error *err) TN_MUST_USE;
 const tn__layout *tn__layout_plain(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
 /* f32 or bf16, whatever the primitive likes best. */
 const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
-/* f32 */
-const tn__layout *tn__layout_strided(tn__dnnl *d, const tn__shape *shape,
-                                     const int64_t *strides);
+/* f32 or bf16 */
+const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
+                                     const tn__shape *shape, const int64_t *strides);
+/* f32 images [N, C, H, W] as convolutions like them: in blocks of channels, or plain
+ * where those would be padded. */
+const tn__layout *tn__layout_images(tn__dnnl *d, const tn__shape *shape);
+/* The same bytes with other axes: axis k is axis perm[k] of `layout`, which has a
+ * descriptor. NULL where oneDNN cannot say that. */
+const tn__layout *tn__layout_permuted(tn__dnnl *d, const tn__layout *layout,
+                                      const tn__shape *shape, const int *perm);
 /* B where values [N, C, ...] lie as [N, C / B, ..., B], without padding; else 0. */
 size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout);
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b);
@@ -69,6 +81,7 @@ typedef enum tn__pd_kind {
     TN__GEMM_FORWARD,
     TN__GEMM_BACKWARD_DATA,
     TN__GEMM_BACKWARD_WEIGHTS,
+    TN__MATMUL, /* src [m, k], weights [k, n], bias [1, n], dst [m, n] */
     TN__NORM_FORWARD,
     TN__NORM_BACKWARD,
     TN__RELU_FORWARD, /* backward reads the output */
@@ -87,8 +100,9 @@ typedef struct tn__pd_spec {
     dnnl_dims_t strides, dilates, window, pad_l, pad_r;
     dnnl_alg_kind_t pooling;
     float epsilon;
-    unsigned flags;             /* of batch norm */
-    unsigned fused;             /* TN__FUSE_RELU, TN__FUSE_SUM as post-operations */
+    unsigned flags; /* of batch norm */
+    unsigned fused; /* TN__FUSE_SUM, TN__FUSE_RELU, TN__FUSE_CURVE as post-operations */
+    const tn__curve *curve;     /* with TN__FUSE_CURVE */
     dnnl_primitive_desc_t hint; /* the forward descriptor, in backward ones */
 } tn__pd_spec;
 

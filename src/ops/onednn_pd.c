@@ -51,6 +51,9 @@ dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *s,
     case TN__GEMM_BACKWARD_WEIGHTS:
         return dnnl_inner_product_backward_weights_primitive_desc_create(
             out, engine, src, weights, bias, dst, s->hint, attr);
+    case TN__MATMUL:
+        return dnnl_matmul_primitive_desc_create(out, engine, src, weights, bias, dst,
+                                                 attr);
     case TN__NORM_FORWARD:
         return dnnl_batch_normalization_forward_primitive_desc_create(
             out, engine, prop_of(s), src, dst, s->epsilon, s->flags, attr);
@@ -84,6 +87,7 @@ dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *s,
 typedef union op_desc {
     dnnl_convolution_desc_t conv;
     dnnl_inner_product_desc_t gemm;
+    dnnl_matmul_desc_t matmul;
     dnnl_batch_normalization_desc_t norm;
     dnnl_eltwise_desc_t eltwise;
     dnnl_pooling_v2_desc_t pool;
@@ -115,6 +119,8 @@ static dnnl_status_t describe_weighted(op_desc *op, const tn__pd_spec *s)
     case TN__GEMM_BACKWARD_WEIGHTS:
         return dnnl_inner_product_backward_weights_desc_init(&op->gemm, src, weights,
                                                              bias, dst);
+    case TN__MATMUL:
+        return dnnl_matmul_desc_init(&op->matmul, src, weights, bias, dst);
     default:
         return dnnl_invalid_arguments;
     }

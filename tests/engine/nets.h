@@ -327,4 +327,51 @@ static inline double step_of(tn__engine *engine, const float *images, size_t n)
     return loss;
 }
 
+/* Some gradients are zero but for rounding. */
+static inline void assert_near_all(const float *g, const float *h, size_t count)
+{
+    double largest = 0, farthest = 0;
+    for (size_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)h[i]));
+        farthest = fmax(farthest, fabs((double)g[i] - (double)h[i]));
+    }
+    if (!(farthest <= 2e-5 * largest + 1e-6))
+        fail_msg("a gradient is off by %g of %g", farthest, largest);
+}
+
+/* Fast kernels against plain C: outputs of `model`, which is taken, and gradients of
+ * all its parameters. */
+static inline void check_against_plain(tn_model *model, size_t image)
+{
+    enum { N = 6, SHARD = 3 };
+    tn__engine_options quick = {.shard = SHARD}, plain_c = quick, quick_steps = quick;
+    plain_c.reference = true;
+    quick_steps.training = true;
+    tn__engine_options plain_steps = plain_c;
+    plain_steps.training = true;
+    size_t count, compared = 0;
+    float *images = random_floats(N * image, 11);
+    float *fast = infer_all(model, quick, images, N, &count);
+    float *plain = infer_all(model, plain_c, images, N, &count);
+    assert_true(distance(fast, plain, count) < 3e-6);
+    tn__engine *a = engine_of(model, quick_steps);
+    tn__engine *b = engine_of(model, plain_steps);
+    double loss = step_of(b, images, N);
+    assert_near(step_of(a, images, N), loss, 1e-5 * fabs(loss));
+    for (size_t v = 0; v < model->value_count; v++) {
+        const float *g = tn__engine_gradient(a, v), *h = tn__engine_gradient(b, v);
+        if (!g)
+            continue;
+        compared++;
+        assert_near_all(g, h, tn__tensor_count(&model->values[v].parameter));
+    }
+    assert_true(compared > 0);
+    tn__engine_free(a);
+    tn__engine_free(b);
+    free(images);
+    free(fast);
+    free(plain);
+    tn_model_free(model);
+}
+
 #endif

@@ -2,51 +2,6 @@
  * blocked layouts, forward and backward. */
 #include "nets.h"
 
-#define ENGINE(...) ((tn__engine_options){__VA_ARGS__})
-
-/* Some gradients are zero but for rounding. */
-static void assert_near_all(const float *g, const float *h, size_t count)
-{
-    double largest = 0, farthest = 0;
-    for (size_t i = 0; i < count; i++) {
-        largest = fmax(largest, fabs((double)h[i]));
-        farthest = fmax(farthest, fabs((double)g[i] - (double)h[i]));
-    }
-    if (!(farthest <= 2e-5 * largest + 1e-6))
-        fail_msg("a gradient is off by %g of %g", farthest, largest);
-}
-
-/* Outputs of `model`, and gradients of all its parameters where it can be trained. */
-static void check(tn_model *model, size_t image)
-{
-    enum { N = 6, SHARD = 3 };
-    size_t count, compared = 0;
-    float *images = random_floats(N * image, 11);
-    float *fast = infer_all(model, ENGINE(.shard = SHARD), images, N, &count);
-    float *plain =
-        infer_all(model, ENGINE(.shard = SHARD, .reference = true), images, N, &count);
-    assert_true(distance(fast, plain, count) < 3e-6);
-    tn__engine *a = engine_of(model, ENGINE(.shard = SHARD, .training = true));
-    tn__engine *b =
-        engine_of(model, ENGINE(.shard = SHARD, .training = true, .reference = true));
-    double loss = step_of(b, images, N);
-    assert_near(step_of(a, images, N), loss, 1e-5 * fabs(loss));
-    for (size_t v = 0; v < model->value_count; v++) {
-        const float *g = tn__engine_gradient(a, v), *h = tn__engine_gradient(b, v);
-        if (!g)
-            continue;
-        compared++;
-        assert_near_all(g, h, tn__tensor_count(&model->values[v].parameter));
-    }
-    assert_true(compared > 0);
-    tn__engine_free(a);
-    tn__engine_free(b);
-    free(images);
-    free(fast);
-    free(plain);
-    tn_model_free(model);
-}
-
 /* A function between two convolutions of 16 channels (blocks without padding) or of 5
  * (with), and between two matrices. */
 static void try_unary(const char *type, int64_t opset, bool strings)
@@ -72,7 +27,8 @@ static void try_unary(const char *type, int64_t opset, bool strings)
             x = net_conv(&t, x, (conv_shape){4, 3, 1, 1, 1, 1, true});
             x = net_flatten(&t, x, 4 * 36);
         }
-        check(net_end(&t, net_gemm(&t, x, 3, true, true)), form < 2 ? 108 : 12);
+        check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)),
+                            form < 2 ? 108 : 12);
     }
 }
 
@@ -141,7 +97,7 @@ static void functions_of_two_operands_are_those_of_plain_c(void **state)
                 x = net_node(&t, types[k], 2, pair, c);
                 x = net_conv(&t, x, (conv_shape){4, 3, 1, 1, 1, 1, true});
                 x = net_flatten(&t, x, 4 * 36);
-                check(net_end(&t, net_gemm(&t, x, 3, true, true)), 108);
+                check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)), 108);
             }
 }
 
@@ -155,7 +111,7 @@ static void an_operand_beside_itself_gets_both_gradients(void **state)
         net_begin(&t, &x, 2, (int64_t[]){-1, 12});
         x = net_gemm(&t, x, 9, true, true);
         x = net_node(&t, types[k], 2, (size_t[]){x, x}, 9);
-        check(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
+        check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
     }
 }
 
@@ -170,7 +126,7 @@ static void squares_and_roots_are_powers(void **state)
         size_t power = net_parameter(&t, 0, NULL, 0, k == 0 ? 2 : k == 1 ? 0.5 : 3);
         size_t held = net_unary(&t, "Identity", power);
         x = net_node(&t, "Pow", 2, (size_t[]){x, k == 2 ? held : power}, 9);
-        check(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
+        check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
     }
 }
 
@@ -190,7 +146,7 @@ static void norms_and_softmax_of_rows_are_those_of_plain_c(void **state)
             operands[2] = net_parameter(&t, 1, &n, 1, 0);
             x = net_node(&t, "LayerNormalization", shifted ? 3 : 2, operands, n);
             x = net_unary(&t, "Softmax", net_gemm(&t, x, n, true, true));
-            check(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
+            check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)), 12);
         }
 }
 

@@ -170,14 +170,15 @@ static bool describe(conv_kernel *c, const tn__kernel_request *request, tn_dtype
     c->type = type;
     c->w_plain = tn__layout_plain(d, TN_F32, &weights);
     c->b_plain = tn__layout_plain(d, TN_F32, &bias);
-    tn__pd_spec spec = {.kind = TN__CONV_FORWARD,
-                        .training = request->training,
-                        .src = tn__layout_any(d, type, x),
-                        .weights = tn__layout_any(d, type, &weights),
-                        .bias = c->has_bias ? c->b_plain : NULL,
-                        .dst = request->sum ? request->sum
-                                            : tn__layout_any(d, out, &site->out[0]),
-                        .fused = request->fused & (TN__FUSE_RELU | TN__FUSE_SUM)};
+    tn__pd_spec spec = {
+        .kind = TN__CONV_FORWARD,
+        .training = request->training,
+        .src = tn__layout_any(d, type, x),
+        .weights = tn__layout_any(d, type, &weights),
+        .bias = c->has_bias ? c->b_plain : NULL,
+        .dst = request->sum ? request->sum : tn__layout_any(d, out, &site->out[0]),
+        .fused = request->fused & (TN__FUSE_RELU | TN__FUSE_SUM | TN__FUSE_CURVE),
+        .curve = request->curve};
     if (!tn__dnnl_window(&spec, site, w->dims + 2) ||
         !(c->forward = tn__pd_create(d, &spec)))
         return false;
@@ -226,7 +227,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 
 const tn__kernel_class tn__conv_dnnl = {
     .name = "conv:onednn",
-    .fuses = TN__FUSE_RELU | TN__FUSE_SUM | TN__FUSE_NORM,
+    .fuses = TN__FUSE_RELU | TN__FUSE_SUM | TN__FUSE_NORM | TN__FUSE_CURVE,
     .bf16 = TN__BF16_TAKES,
     .create = create,
 };

@@ -139,7 +139,7 @@ static bool describe(gemm_kernel *g, const tn__kernel_request *request, tn_dtype
     int64_t strides[2] = {rows ? k : 1, rows ? 1 : n};
     tn_dtype out = request->bf16_out ? type : TN_F32;
     g->type = type;
-    g->w_plain = tn__layout_strided(d, &weights, strides);
+    g->w_plain = tn__layout_strided(d, TN_F32, &weights, strides);
     g->b_plain = tn__layout_plain(d, TN_F32, &bias);
     tn__pd_spec spec = {.kind = TN__GEMM_FORWARD,
                         .training = request->training,
@@ -147,7 +147,8 @@ static bool describe(gemm_kernel *g, const tn__kernel_request *request, tn_dtype
                         .weights = tn__layout_any(d, type, &weights),
                         .bias = g->has_bias ? g->b_plain : NULL,
                         .dst = tn__layout_any(d, out, &site->out[0]),
-                        .fused = request->fused & TN__FUSE_RELU};
+                        .fused = request->fused & (TN__FUSE_RELU | TN__FUSE_CURVE),
+                        .curve = request->curve};
     if (!(g->forward = tn__pd_create(d, &spec)))
         return false;
     g->x = request->in[X];
@@ -212,7 +213,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 
 const tn__kernel_class tn__gemm_dnnl = {
     .name = "gemm:onednn",
-    .fuses = TN__FUSE_RELU | TN__FUSE_NORM,
+    .fuses = TN__FUSE_RELU | TN__FUSE_NORM | TN__FUSE_CURVE,
     .bf16 = TN__BF16_TAKES,
     .create = create,
 };

@@ -133,5 +133,5 @@ const tn__op tn__op_matmul = {
     .joint = true,
     .forward = tn__matmul_forward,
     .backward = tn__matmul_backward,
-    .kernel = &tn__matmul_blas,
+    .kernel = &tn__matmul_fast,
 };

@@ -2,7 +2,7 @@
 #ifndef TN_OPS_MATMUL_MATMUL_H
 #define TN_OPS_MATMUL_MATMUL_H
 
-#include "ops/op.h"
+#include "ops/kernel.h"
 
 /* Y [batch..., m, n] = A [batch..., m, k] B [batch..., k, n]; a vector counts as one
  * row (A) or one column (B) whose axis Y does not have. */
@@ -22,5 +22,9 @@ tn_status tn__matmul_forward(tn__tensor *const *out, const tn__tensor *const *in
 tn_status tn__matmul_backward(tn__tensor *const *din, const tn__tensor *const *dout,
                               const tn__tensor *const *in, const tn__tensor *const *out,
                               const tn__site *site, tn_error *err);
+
+/* The kernel of any product of plain f32 operands. */
+tn_status tn__matmul_plain(tn__kernel **out, const tn__kernel_request *request,
+                           tn_error *err) TN_MUST_USE;
 
 #endif

@@ -1,10 +1,13 @@
 /* transpose.c - Transpose: shapes, coupling rule and the one strided copy it is. */
+#include "ops/transpose/transpose.h"
+
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 #include "ops/view.h"
 
-/* Axis k of the output is axis perm[k] of the input. */
-static tn_status read_perm(int perm[TN__MAX_RANK], const tn__site *site, tn_error *err)
+tn_status tn__transpose_read(int perm[TN__MAX_RANK], const tn__site *site,
+                             tn_error *err)
 {
     int rank = site->in[0]->rank;
     bool seen[TN__MAX_RANK];
@@ -29,7 +32,7 @@ static tn_status transpose_infer(tn__inferred *out, const tn__site *site, tn_err
     tn_status status;
     if ((status = tn__expect_inputs(site, 1, 1, err)) != TN_OK ||
         (status = tn__expect_one_output(site, err)) != TN_OK ||
-        (status = read_perm(perm, site, err)) != TN_OK)
+        (status = tn__transpose_read(perm, site, err)) != TN_OK)
         return status;
     out->dtype = site->in_dtype[0];
     out->shape.rank = site->in[0]->rank;
@@ -41,7 +44,7 @@ static tn_status transpose_infer(tn__inferred *out, const tn__site *site, tn_err
 static tn_status transpose_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 {
     int perm[TN__MAX_RANK];
-    tn_status status = read_perm(perm, site, err);
+    tn_status status = tn__transpose_read(perm, site, err);
     for (int k = 0; k < site->in[0]->rank && !status; k++)
         status = tn__couple_axes(c, 0, perm[k], TN__OUT(0), k,
                                  (size_t)site->out[0].dims[k], err);
@@ -52,7 +55,7 @@ static tn_status transpose_couple(tn__coupling *c, const tn__site *site, tn_erro
 static tn_status read_view(tn__view *view, const tn__site *site, tn_error *err)
 {
     int perm[TN__MAX_RANK];
-    tn_status status = read_perm(perm, site, err);
+    tn_status status = tn__transpose_read(perm, site, err);
     if (status)
         return status;
     tn__view in = tn__view_dense(site->in[0]);
@@ -93,4 +96,5 @@ const tn__op tn__op_transpose = {
     .joint = true,
     .forward = transpose_forward,
     .backward = transpose_backward,
+    .kernel = &tn__transpose_dnnl,
 };

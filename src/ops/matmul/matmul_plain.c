@@ -1,16 +1,14 @@
-/* matmul_blas.c - MatMul by BLAS, on plain f32 operands.
+/* matmul_plain.c - MatMul of plain f32 operands by oneDNN's sgemm.
  *
  * One product for each index of the batch axes; where B has none, and A all of them,
  * they count as rows and one product does. Backward: dA = dY B^T, dB = A^T dY, added up
- * where an operand was stretched. oneDNN's matmul has no backward, and its forward is
- * no faster at these sizes.
+ * where an operand was stretched. Products with a parameter are matmul_dnnl.c's.
  */
 #include <string.h>
 
 #include "ops/matmul/matmul.h"
 #include "ops/onednn.h"
 #include "ops/view.h"
-#include "tensor/linalg.h"
 
 typedef struct matmul_kernel {
     tn__kernel base;
@@ -53,39 +51,39 @@ static size_t first_of(const matmul_kernel *mm, int operand, const int64_t *at)
 
 static tn_status run_forward(tn__kernel *kernel, tn_error *err)
 {
-    (void)err;
     matmul_kernel *mm = (matmul_kernel *)kernel;
     int64_t at[TN__MAX_RANK] = {0};
-    for (size_t i = 0; i < mm->batches; i++) {
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < mm->batches && !status; i++) {
         const float *a = mm->in[0] + first_of(mm, 0, at);
         const float *b = mm->in[1] + first_of(mm, 1, at);
-        tn__gemm_f32(false, false, mm->m, mm->n, mm->k, 1, a, mm->k, b, mm->n, 0,
-                     mm->out + i * mm->m * mm->n, mm->n);
+        status = tn__dnnl_product(mm->out + i * mm->m * mm->n, a, false, b, false,
+                                  mm->m, mm->n, mm->k, 0, err);
         (void)tn__index_next(at, &mm->batch, mm->batch.rank);
     }
-    return TN_OK;
+    return status;
 }
 
 static tn_status run_backward(tn__kernel *kernel, tn_error *err)
 {
-    (void)err;
     matmul_kernel *mm = (matmul_kernel *)kernel;
     int64_t at[TN__MAX_RANK] = {0};
+    tn_status status = TN_OK;
     for (int i = 0; i < 2; i++)
         if (mm->din[i])
             memset(mm->din[i], 0, mm->count[i] * sizeof(float));
-    for (size_t i = 0; i < mm->batches; i++) {
+    for (size_t i = 0; i < mm->batches && !status; i++) {
         size_t a = first_of(mm, 0, at), b = first_of(mm, 1, at);
         const float *dy = mm->dout + i * mm->m * mm->n;
         if (mm->din[0])
-            tn__gemm_f32(false, true, mm->m, mm->k, mm->n, 1, dy, mm->n, mm->in[1] + b,
-                         mm->n, 1, mm->din[0] + a, mm->k);
-        if (mm->din[1])
-            tn__gemm_f32(true, false, mm->k, mm->n, mm->m, 1, mm->in[0] + a, mm->k, dy,
-                         mm->n, 1, mm->din[1] + b, mm->n);
+            status = tn__dnnl_product(mm->din[0] + a, dy, false, mm->in[1] + b, true,
+                                      mm->m, mm->k, mm->n, 1, err);
+        if (mm->din[1] && !status)
+            status = tn__dnnl_product(mm->din[1] + b, mm->in[0] + a, true, dy, false,
+                                      mm->k, mm->n, mm->m, 1, err);
         (void)tn__index_next(at, &mm->batch, mm->batch.rank);
     }
-    return TN_OK;
+    return status;
 }
 
 /* Activations must lie plain; parameters always do. */
@@ -117,8 +115,8 @@ static void take_extents(matmul_kernel *k, const tn__matmul *mm)
     }
 }
 
-static tn_status create(tn__kernel **out, const tn__kernel_request *request,
-                        tn_error *err)
+tn_status tn__matmul_plain(tn__kernel **out, const tn__kernel_request *request,
+                           tn_error *err)
 {
     tn__matmul mm;
     if (!suits(request))
@@ -142,5 +140,3 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     *out = &k->base;
     return tn__dnnl_check(request->dnnl, err);
 }
-
-const tn__kernel_class tn__matmul_blas = {.name = "matmul:blas", .create = create};
