@@ -8,6 +8,7 @@
 #ifdef TENON_MPI
 #include <limits.h>
 #include <mpi.h>
+#include <stdlib.h>
 
 #define STRETCH ((size_t)1 << 30) /* MPI counts in int */
 
@@ -30,8 +31,62 @@ static int all_gather(void *user, void *to, const void *bytes, size_t size)
                                            MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS;
 }
 
+/* What the pending message is: an MPI_Request in memory of its own. */
+static int begin(void **pending, int started, MPI_Request request)
+{
+    MPI_Request *kept = started == MPI_SUCCESS ? malloc(sizeof *kept) : NULL;
+    if (!kept)
+        return 1;
+    *kept = request;
+    *pending = kept;
+    return 0;
+}
+
+static int start_all_to_all(void *user, void **pending, void *to, const void *from,
+                            size_t size)
+{
+    MPI_Request request;
+    (void)user;
+    if (size > INT_MAX)
+        return 1;
+    int started = MPI_Ialltoall(from, (int)size, MPI_BYTE, to, (int)size, MPI_BYTE,
+                                MPI_COMM_WORLD, &request);
+    return begin(pending, started, request);
+}
+
+static int start_all_gather(void *user, void **pending, void *to, const void *bytes,
+                            size_t size)
+{
+    MPI_Request request;
+    (void)user;
+    if (size > INT_MAX)
+        return 1;
+    int started = MPI_Iallgather(bytes, (int)size, MPI_BYTE, to, (int)size, MPI_BYTE,
+                                 MPI_COMM_WORLD, &request);
+    return begin(pending, started, request);
+}
+
+static int finish(void *user, void **pending, bool wait)
+{
+    MPI_Request *request = *pending;
+    int done = 1;
+    (void)user;
+    if ((wait ? MPI_Wait(request, MPI_STATUS_IGNORE)
+              : MPI_Test(request, &done, MPI_STATUS_IGNORE)) != MPI_SUCCESS)
+        return 1;
+    if (done) {
+        free(request);
+        *pending = NULL;
+    }
+    return 0;
+}
+
 /* tn_cluster is given out const, and there is one MPI in a process. */
-static tn_cluster world = {.broadcast = broadcast, .all_gather = all_gather};
+static tn_cluster world = {.broadcast = broadcast,
+                           .all_gather = all_gather,
+                           .start_all_to_all = start_all_to_all,
+                           .start_all_gather = start_all_gather,
+                           .finish = finish};
 
 static tn_status join(tn_error *err)
 {

@@ -248,6 +248,7 @@ tn_observer cli_progress_start(struct cli_progress *progress,
     struct sigaction action = {.sa_handler = on_interrupt,
                                .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     return (tn_observer){on_log, on_progress, progress};
 }
 

@@ -7,7 +7,8 @@
  *
  * On a terminal one line is redrawn, at most ten times a second and only when it
  * changed; elsewhere a line is written at the end of a stage and every few seconds of
- * it. The first ^C asks the job to stop, the second kills it.
+ * it. The first ^C, or SIGTERM as batch
+ * systems send it, asks the job to stop, the second kills it.
  */
 #ifndef TENON_CLI_PROGRESS_H
 #define TENON_CLI_PROGRESS_H
@@ -30,7 +31,7 @@ struct cli_progress {
     bool slow;                     /* it took long enough to be told off the terminal */
 };
 
-/* Takes over SIGINT. The observer borrows *progress. */
+/* Takes over SIGINT and SIGTERM. The observer borrows *progress. */
 tn_observer cli_progress_start(struct cli_progress *progress,
                                const struct cli_args *args);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "files.h"
 #include "message.h"
 #include "options.h"
@@ -27,7 +28,8 @@ struct training {
     size_t rows;
     tn_train_report report;
     const tn_observer *observer;
-    cJSON *curve; /* of the training images: an object for each epoch */
+    const tn_cluster *cluster; /* or NULL */
+    cJSON *curve;              /* of the training images: an object for each epoch */
 };
 
 /* The end of an epoch is kept for the curve; "epoch 3 of 10" is what its stage is
@@ -53,16 +55,21 @@ static void on_log(void *user, int level, const char *message)
     t->observer->log(t->observer->user, level, message);
 }
 
+/* The one process, or that of several which writes and speaks. */
+static bool is_first(const struct training *t)
+{
+    return !t->cluster || t->cluster->rank == 0;
+}
+
 static tn_status open_all(struct training *t, tn_error *err)
 {
     const struct cli_args *base = &t->args->base;
     tn_status status;
     if ((status = cli_output_check(base, base->output, cli_model_endings, err)) ||
         (status = tn_dataset_open(&t->data, base->data, "train", err)) ||
-        (status = cli_eval_data_open(&t->eval_data, base, err)) ||
         (status = t->job->open(t->models, t->args, t->data, err)))
         return status;
-    return TN_OK;
+    return is_first(t) ? cli_eval_data_open(&t->eval_data, base, err) : TN_OK;
 }
 
 static tn_status score(struct training *t, size_t row, const tn_model *model,
@@ -99,13 +106,15 @@ static tn_status work(struct training *t, const tn_observer *observer, tn_error 
     tn_status status = TN_OK;
     cli_score_name_files(t->scores, base->operands, before);
     t->scores[before] = cli_score_named(cli_base_name(base->output), base->output);
-    for (size_t row = 0; row < before && status == TN_OK; row++)
+    for (size_t row = 0; row < before && is_first(t) && status == TN_OK; row++)
         status = score(t, row, t->models[row], observer, err);
+    status = tn_cluster_agree(t->cluster, status, err);
     if (status == TN_OK)
         status = run_training(t, observer, err);
-    if (status == TN_OK)
-        status = cli_model_write(t->result, base, base->output, inputs,
-                                 t->job->teachers + 1, err);
+    if (status != TN_OK || !is_first(t))
+        return status;
+    status = cli_model_write(t->result, base, base->output, inputs,
+                             t->job->teachers + 1, err);
     if (status == TN_OK && t->args->train.state)
         remove(t->args->train.state);
     if (status == TN_OK)
@@ -176,15 +185,21 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
     tn_error err = {0};
     args->train.threads = args->base.threads;
     args->train.replace_logs = args->base.force;
-    tn_status status = open_all(&t, &err);
+    tn_status status = cli_cluster_join(&t.cluster, &args->base, &err);
+    args->train.cluster = t.cluster;
+    if (status == TN_OK)
+        status = tn_cluster_agree(t.cluster, open_all(&t, &err), &err);
     if (status == TN_OK) {
         tn_observer observer = cli_progress_start(&progress, &args->base);
         status = work(&t, &observer, &err);
         cli_progress_end(&progress);
     }
-    int result = status == TN_OK ? show(&t) : cli_fail(&err);
-    if (status == TN_ERROR_CANCELLED && args->train.state)
+    int result = status == TN_OK ? CLI_DONE : CLI_FAILED;
+    if (is_first(&t))
+        result = status == TN_OK ? show(&t) : cli_fail(&err);
+    if (is_first(&t) && status == TN_ERROR_CANCELLED && args->train.state)
         fputs("the same command with --resume goes on from there\n", stderr);
+    cli_cluster_leave(t.cluster);
     cJSON_Delete(t.curve);
     tn_model_free(t.result);
     cli_models_free(t.models, models);

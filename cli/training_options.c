@@ -107,6 +107,11 @@ static const struct cli_option state_options[] = {
     CLI_OPTION("tensorboard", CLI_FILE, FIELD(tensorboard), "DIR",
                "tell the same to TensorBoard, in an event file in DIR",
                .recorded = false),
+    CLI_OPTION(
+        "mpi", CLI_FLAG, offsetof(struct cli_args, mpi), NULL,
+        "share the shards of each batch among the processes that mpirun started; "
+        "with one shard a process the result is that of one process",
+        .recorded = false),
 };
 const struct cli_group cli_group_training_state =
     CLI_GROUP("Long trainings", state_options);

@@ -9,6 +9,7 @@
 #ifndef TENON_TRAIN_H
 #define TENON_TRAIN_H
 
+#include "tenon/cluster.h"
 #include "tenon/data.h"
 #include "tenon/dtype.h"
 #include "tenon/model.h"
@@ -86,8 +87,13 @@ typedef struct tn_train_options {
                          batch. A training that is resumed goes on with the file from
                          where its state was saved */
     size_t log_steps; /* every so many steps one is told; 0: epochs only */
-    const char *tensorboard; /* a folder, made where it is not there, for the same as
-                                TensorBoard's event file; or NULL */
+    const char *tensorboard;   /* a folder, made where it is not there, for the same as
+                                  TensorBoard's event file; or NULL */
+    const tn_cluster *cluster; /* processes that share the shards of each batch, and the
+                                  images held out; or NULL. All make the same call; with
+                                  one shard a process the result is that of one process,
+                                  bit for bit, with more it agrees to rounding. Files
+                                  (state, logs) are written by the first, read by all */
     bool replace_logs; /* where training begins and these files are there; else they are
                           TN_ERROR_EXISTS, unless `resume` is set */
 } tn_train_options;

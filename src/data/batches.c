@@ -19,6 +19,7 @@ struct tn__batches {
     const tn_dataset *data; /* borrowed */
     uint32_t *subset;       /* [subset_count] or NULL: all */
     size_t subset_count, batch, per_epoch;
+    size_t first, wanted; /* the images of a batch that are made */
     tn__extent extent;
     tn__augment augment;
     uint64_t seed;
@@ -46,12 +47,12 @@ static bool changes_images(const tn__augment *a)
 }
 
 /* *share: of the image itself, where images are mixed. */
-static tn_status make_image(tn__batches *b, float *out, int32_t *label, float *share,
-                            uint32_t image, tn_error *err)
+static tn_status make_image(tn__batches *b, float *out, float *share, uint32_t image,
+                            tn_error *err)
 {
     bool plain = !changes_images(&b->augment);
     tn_status status =
-        tn_dataset_read(plain ? out : b->whole, label, b->data, &image, 0, 1, err);
+        tn_dataset_read(plain ? out : b->whole, NULL, b->data, &image, 0, 1, err);
     if (status)
         return status;
     tn__rng rng;
@@ -80,10 +81,11 @@ static tn_status make_batch(tn__batches *b, size_t k, tn_error *err)
 {
     size_t slot = k % SLOTS;
     size_t area = b->extent.channels * b->extent.height * b->extent.width;
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < b->batch && !status; i++)
-        status = make_image(b, b->images[slot] + i * area, b->labels[slot] + i,
-                            b->shares[slot] + i, b->order[k * b->batch + i], err);
+    tn_status status = tn_dataset_read(NULL, b->labels[slot], b->data,
+                                       b->order + k * b->batch, 0, b->batch, err);
+    for (size_t i = b->first; i < b->first + b->wanted && !status; i++)
+        status = make_image(b, b->images[slot] + i * area, b->shares[slot] + i,
+                            b->order[k * b->batch + i], err);
     if (!status && b->augment.mixup > 0)
         mix_batch(b, slot, area);
     return status;
@@ -158,6 +160,7 @@ tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
     b->subset_count = count;
     b->batch = batch;
     b->per_epoch = count / batch;
+    b->wanted = batch;
     b->extent = (tn__extent){(size_t)shape[0], (size_t)shape[1], (size_t)shape[2]};
     b->augment = augment ? *augment : (tn__augment){0};
     b->seed = seed;
@@ -200,6 +203,14 @@ void tn__batches_free(tn__batches *b)
     tn__free(b->order);
     tn__free(b->subset);
     tn__free(b);
+}
+
+/* Where images are mixed, each needs one from elsewhere in the batch. */
+void tn__batches_narrow(tn__batches *b, size_t first, size_t count)
+{
+    bool all = b->augment.mixup > 0;
+    b->first = all ? 0 : first;
+    b->wanted = all ? b->batch : count;
 }
 
 size_t tn__batches_per_epoch(const tn__batches *batches)

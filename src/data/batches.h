@@ -21,6 +21,9 @@ tn_status tn__batches_create(tn__batches **out, const tn_dataset *data,
                              tn_error *err) TN_MUST_USE;
 void tn__batches_free(tn__batches *batches); /* takes NULL */
 size_t tn__batches_per_epoch(const tn__batches *batches);
+/* Only images first .. first + count - 1 of each batch are wanted: others need not be
+ * made. Labels are those of all. */
+void tn__batches_narrow(tn__batches *batches, size_t first, size_t count);
 /* Starts epoch e (from 0) at its batch `first`. */
 tn_status tn__batches_begin(tn__batches *batches, size_t epoch, size_t first,
                             tn_error *err) TN_MUST_USE;

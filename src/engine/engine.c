@@ -201,6 +201,7 @@ static tn_status take_options(tn__engine *engine, const tn_model *model,
     for (size_t i = 0; i < options->keep_count; i++)
         engine->keep[i] = options->keep[i];
     engine->workers = options->workers;
+    engine->cluster = tn__cluster_size(options->cluster) > 1 ? options->cluster : NULL;
     engine->owns_workers = !options->workers;
     if (!engine->workers)
         status = tn__workers_create(&engine->workers, 1, err);

@@ -14,15 +14,18 @@
 #define TN_ENGINE_ENGINE_H
 
 #include "base/threads.h"
+#include "cluster/cluster.h"
 #include "ops/op.h"
 
 typedef struct tn__engine tn__engine;
 
 typedef struct tn__engine_options {
-    tn__workers *workers; /* borrowed, must outlive the engine; NULL: one worker */
-    int64_t shard;        /* images per shard; 0: 64 */
-    bool training;        /* backward can be called; batch norm uses batch statistics */
-    bool reference;       /* plain C kernels only: the oracle */
+    tn__workers *workers;      /* borrowed, must outlive the engine; NULL: one worker */
+    int64_t shard;             /* images per shard; 0: 64 */
+    const tn_cluster *cluster; /* borrowed: processes that share the shards of a step;
+                                  NULL: this one does all */
+    bool training;  /* backward can be called; batch norm uses batch statistics */
+    bool reference; /* plain C kernels only: the oracle */
     tn_precision precision; /* of the fast kernels; sweeps are in f32 always */
     const size_t *keep;     /* values (activations) that visitors will read: they are
                                computed as the graph says, not folded or fused away */
@@ -107,7 +110,12 @@ typedef tn_status tn__loss(void *user, float *dlogits, double *loss,
 /* Forward and backward over images [n, input]; n must be a multiple of the shard size.
  * Gradients of all trainable parameters are then in tn__engine_gradient(), *loss has
  * the sum over shards in order. Running statistics of batch norm move by their momentum
- * (running = (1 - m) running + m batch, m = `momentum`, variance unbiased). */
+ * (running = (1 - m) running + m batch, m = `momentum`, variance unbiased).
+ *
+ * With a cluster each process computes its run of the shards (tn__cluster_share()) and
+ * reads those images alone; sums are then made in order of rank, so that with one shard
+ * a process all has the bits of a single process, else it agrees to rounding. The
+ * status is that of all. loss_of() sees the shards of this process. */
 tn_status tn__engine_step(tn__engine *engine, double *loss, const float *images,
                           size_t n, tn__loss *loss_of, void *user, double momentum,
                           tn_error *err) TN_MUST_USE;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "cluster/exchange.h"
 #include "engine/engine.h"
 #include "engine/plan.h"
 
@@ -31,6 +32,11 @@ struct tn__engine {
     bool **seen;      /* [workers][values] in this shard */
     tn__norm_sums *norms;
     size_t norm_count;
+
+    /* What processes share (NULL, or a cluster of several). */
+    const tn_cluster *cluster;
+    tn__exchange *exchange; /* of gradients */
+    size_t *exchanged;      /* [values] their number in it, or TN__NONE */
 };
 
 /* The worker's plan; called on the worker's thread. */

@@ -2,6 +2,9 @@
  *
  * Whatever the number of workers, the gradient of a parameter is ((g0 + g1) + g2) ...
  * with g_s the gradient of shard s, itself summed over the parameter's readers.
+ * Processes that share a step each sum the shards of theirs so; these sums are
+ * exchanged while backward goes on (with one worker, whose thread is the caller's; else
+ * after it).
  */
 #include "engine/state.h"
 
@@ -11,7 +14,8 @@ typedef struct step_run {
     tn__engine *engine;
     const float *images;
     size_t n;
-    double *losses; /* [shards] */
+    size_t first, shards; /* of this process */
+    double *losses;       /* [shards of all] */
     tn__loss *loss_of;
     void *user;
     tn__ticket ticket;
@@ -19,7 +23,8 @@ typedef struct step_run {
 
 typedef struct collector {
     tn__engine *engine;
-    size_t shard, worker;
+    size_t shard, worker; /* shard: of this process */
+    bool last;            /* of its shards */
 } collector;
 
 static void add_into(float *to, const float *from, size_t count)
@@ -44,6 +49,8 @@ static void collect(void *user, size_t parameter, const float *gradient, size_t 
         memcpy(to, gradient, count * sizeof *to);
     else
         add_into(to, gradient, count);
+    if (c->last && c->engine->exchange && to == c->engine->gradient[parameter])
+        tn__exchange_ready(c->engine->exchange, c->engine->exchanged[parameter]);
 }
 
 /* Adds the worker's gradients of this shard to those of the shards before it. */
@@ -80,12 +87,13 @@ static void combine_statistics(tn__engine *engine, const tn__plan *plan, size_t 
     }
 }
 
-static tn_status compute(step_run *r, tn__plan *plan, size_t shard, size_t worker,
+/* `own` counts the shards of this process. */
+static tn_status compute(step_run *r, tn__plan *plan, size_t own, size_t worker,
                          tn_error *err)
 {
     tn__engine *engine = r->engine;
-    size_t first = shard * engine->shard;
-    collector c = {engine, shard, worker};
+    size_t shard = r->first + own, first = shard * engine->shard;
+    collector c = {engine, own, worker, own + 1 == r->shards};
     memset(engine->seen[worker], 0, engine->source.model->value_count);
     tn__engine_load(engine, plan, r->images, first, r->n);
     tn_status status = tn__plan_forward(plan, err);
@@ -131,6 +139,69 @@ static void move_statistics(tn__engine *engine, size_t shards, double momentum)
         tn__engine_touch(engine);
 }
 
+/* --- what processes share ---
+ */
+
+static size_t numbers_shared(const tn__engine *engine, size_t shards)
+{
+    size_t count = shards;
+    for (size_t i = 0; i < engine->norm_count; i++)
+        count += 2 * engine->norms[i].channels;
+    return count;
+}
+
+static void move(double *number, double *shared, bool back)
+{
+    if (back)
+        *number = *shared;
+    else
+        *shared = *number;
+}
+
+/* Copies losses and the sums of batch norms to `numbers`, or (back) from there. */
+static void move_numbers(double *numbers, const step_run *r, size_t shards, bool back)
+{
+    double *at = numbers;
+    for (size_t s = 0; s < shards; s++)
+        move(&r->losses[s], at++, back);
+    for (size_t i = 0; i < r->engine->norm_count; i++) {
+        tn__norm_sums *sums = &r->engine->norms[i];
+        for (size_t c = 0; c < sums->channels; c++) {
+            move(&sums->mean[c], at++, back);
+            move(&sums->variance[c], at++, back);
+        }
+    }
+}
+
+/* Makes the sums of this process those of all. Every process comes here, whatever
+ * `status` it has; all leave with the same. */
+static tn_status share(const step_run *r, size_t shards, tn_status status,
+                       tn_error *err)
+{
+    tn__engine *engine = r->engine;
+    tn_error lost = {0};
+    if (!engine->cluster)
+        return status;
+    size_t count = numbers_shared(engine, shards);
+    double *numbers = tn__alloc(count, sizeof *numbers);
+    if (!status && !numbers)
+        status = tn__fail_memory(err, count * sizeof *numbers);
+    for (size_t v = 0; v < engine->source.model->value_count && !status; v++)
+        if (engine->gradient[v] && engine->own[0][v])
+            tn__exchange_ready(engine->exchange, engine->exchanged[v]);
+    if (tn__exchange_finish(engine->exchange, &lost) && !status)
+        status = tn__fail(err, lost.code, "%s", lost.message);
+    status = tn_cluster_agree(engine->cluster, status, err);
+    if (!status) {
+        move_numbers(numbers, r, shards, false);
+        status = tn__cluster_sum(engine->cluster, numbers, count, err);
+    }
+    if (!status)
+        move_numbers(numbers, r, shards, true);
+    tn__free(numbers);
+    return status;
+}
+
 tn_status tn__engine_step(tn__engine *engine, double *loss, const float *images,
                           size_t n, tn__loss *loss_of, void *user, double momentum,
                           tn_error *err)
@@ -142,17 +213,27 @@ tn_status tn__engine_step(tn__engine *engine, double *loss, const float *images,
                         "a step of %zu images, expected a multiple of the shard, %zu",
                         n, engine->shard);
     size_t shards = n / engine->shard;
+    if (shards < tn__cluster_size(engine->cluster))
+        return tn__fail(err, TN_ERROR_ARGUMENT,
+                        "%zu processes for the %zu shards of a step: raise batch, or "
+                        "lower shard",
+                        tn__cluster_size(engine->cluster), shards);
     step_run r = {.engine = engine,
                   .images = images,
                   .n = n,
                   .losses = tn__alloc(shards, sizeof(double)),
                   .loss_of = loss_of,
                   .user = user};
-    if (!r.losses)
-        return tn__fail_memory(err, shards * sizeof(double));
+    tn__cluster_share(&r.first, &r.shards, engine->cluster,
+                      tn__cluster_rank(engine->cluster), shards);
+    if (engine->exchange)
+        tn__exchange_begin(engine->exchange);
     tn__ticket_init(&r.ticket);
-    tn_status status = tn__workers_run(engine->workers, shards, step_task, &r, err);
+    tn_status status =
+        r.losses ? tn__workers_run(engine->workers, r.shards, step_task, &r, err)
+                 : tn__fail_memory(err, shards * sizeof(double));
     tn__ticket_release(&r.ticket);
+    status = share(&r, shards, status, err);
     if (!status) {
         double sum = 0;
         for (size_t s = 0; s < shards; s++)
@@ -225,6 +306,43 @@ static tn_status norm_buffers(tn__engine *engine, tn_error *err)
     return TN_OK;
 }
 
+/* Of gradients, in about the order in which backward makes them. */
+static tn_status exchange_create(tn__engine *engine, tn_error *err)
+{
+    enum { BUCKET = 1 << 18 }; /* floats: 1 MiB a message */
+    const tn_model *model = engine->source.model;
+    size_t values = model->value_count, count = 0;
+    float **arrays = tn__alloc(values, sizeof *arrays);
+    size_t *counts = tn__alloc(values, sizeof *counts);
+    engine->exchanged = tn__alloc(values, sizeof *engine->exchanged);
+    tn_status status = TN_OK;
+    if (!arrays || !counts || !engine->exchanged) {
+        status = tn__fail_memory(err, values * sizeof *arrays);
+        goto done;
+    }
+    for (size_t v = 0; v < values; v++)
+        engine->exchanged[v] = TN__NONE;
+    for (size_t n = model->node_count; n-- > 0;) {
+        const tn__node *node = &model->nodes[n];
+        for (size_t k = 0; k < node->input_count; k++) {
+            size_t v = node->inputs[k];
+            v = v == TN__NONE ? v : engine->source.root[v];
+            if (v == TN__NONE || !engine->gradient[v] ||
+                engine->exchanged[v] != TN__NONE)
+                continue;
+            engine->exchanged[v] = count;
+            arrays[count] = engine->gradient[v];
+            counts[count++] = engine->source.count[v];
+        }
+    }
+    status = tn__exchange_create(&engine->exchange, engine->cluster, arrays, counts,
+                                 count, BUCKET, err);
+done:
+    tn__free(arrays);
+    tn__free(counts);
+    return status;
+}
+
 tn_status tn__engine_prepare_training(tn__engine *engine, tn_error *err)
 {
     size_t values = engine->source.model->value_count, workers = engine->worker_count;
@@ -243,7 +361,9 @@ tn_status tn__engine_prepare_training(tn__engine *engine, tn_error *err)
     for (size_t v = 0; v < values && !status; v++)
         if (engine->source.trained[v])
             status = gradient_buffers(engine, v, err);
-    return status ? status : norm_buffers(engine, err);
+    if (!status)
+        status = norm_buffers(engine, err);
+    return status || !engine->cluster ? status : exchange_create(engine, err);
 }
 
 static void release_list(float **list, size_t count)
@@ -255,6 +375,8 @@ static void release_list(float **list, size_t count)
 
 void tn__engine_release_training(tn__engine *engine)
 {
+    tn__exchange_free(engine->exchange);
+    tn__free(engine->exchanged);
     size_t values = engine->source.model ? engine->source.model->value_count : 0;
     release_list(engine->gradient, values);
     for (size_t w = 0; w < engine->worker_count; w++) {

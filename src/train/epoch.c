@@ -33,6 +33,17 @@ static tn_status save_when_due(tn__trainer *t, tn_status status, tn_error *err)
     return status;
 }
 
+/* In the batch, by all processes. */
+static tn_status count_correct(size_t *correct, const tn__trainer *t, tn_error *err)
+{
+    double sum = 0;
+    for (size_t s = t->first; s < t->first + t->shards; s++)
+        sum += (double)t->job.correct[s];
+    tn_status status = tn__cluster_sum(t->options->cluster, &sum, 1, err);
+    *correct = (size_t)sum;
+    return status;
+}
+
 static tn_status step(tn__trainer *t, const float *images, const int32_t *labels,
                       tn_error *err)
 {
@@ -42,15 +53,16 @@ static tn_status step(tn__trainer *t, const float *images, const int32_t *labels
     size_t at = now->images / o->batch;
     double rate = tn__schedule_rate(o, now->epoch * per_epoch + at, per_epoch);
     double loss = 0;
+    size_t correct = 0;
     tn__mixed mixed = tn__batches_mixed(t->batches);
     t->job.labels = labels;
     t->job.others = mixed.others;
     t->job.shares = mixed.shares;
     tn_status status =
-        t->teachers ? tn__teaching_teach(&t->teaching, images, o->batch, err) : TN_OK;
+        tn__engine_step(t->engine, &loss, images, o->batch, tn__cross_entropy, &t->job,
+                        o->norm_momentum, err);
     if (!status)
-        status = tn__engine_step(t->engine, &loss, images, o->batch, tn__cross_entropy,
-                                 &t->job, o->norm_momentum, err);
+        status = count_correct(&correct, t, err);
     if (status)
         return status;
     if (!isfinite(loss))
@@ -59,9 +71,6 @@ static tn_status step(tn__trainer *t, const float *images, const int32_t *labels
             "the loss is %g at epoch %zu, step %zu: lower the learning rate "
             "(learning_rate = %g)",
             loss, now->epoch + 1, at + 1, o->learning_rate);
-    size_t correct = 0;
-    for (size_t s = 0; s < o->batch / o->shard; s++)
-        correct += t->job.correct[s];
     now->images += o->batch;
     now->loss += loss * (double)o->batch;
     now->correct += correct;
@@ -111,6 +120,29 @@ static tn_status report_progress(const tn__trainer *t, tn_error *err)
     return tn__report(t->observer, &progress, err);
 }
 
+/* The next batch, and what the teachers say of it. *images is NULL after the last. */
+static tn_status fetch(tn__trainer *t, const float **images, const int32_t **labels,
+                       tn_error *err)
+{
+    size_t shard = t->options->shard;
+    tn_status status = tn__batches_next(t->batches, images, labels, err);
+    if (status || !*images || !t->teachers)
+        return status;
+    return tn__teaching_teach(&t->teaching, *images, t->first * shard,
+                              t->shards * shard, err);
+}
+
+static tn_status advance(tn__trainer *t, const float *images, const int32_t *labels,
+                         tn_error *err)
+{
+    tn_status status = step(t, images, labels, err);
+    if (!status)
+        status = note_step(t, err);
+    return status ? status : report_progress(t, err);
+}
+
+/* Processes agree before each step, which they take together, and after it, so that
+ * they stop at the same one. */
 static tn_status run_batches(tn__trainer *t, tn_error *err)
 {
     const float *images = NULL;
@@ -119,16 +151,15 @@ static tn_status run_batches(tn__trainer *t, tn_error *err)
     t->begun = t->accounted = t->told = tn__seconds();
     t->told_step = tn__optimizer_steps(t->optimizer);
     tn_status status = tn__batches_begin(t->batches, t->now.epoch, first, err);
-    while (!status) {
-        status = tn__batches_next(t->batches, &images, &labels, err);
+    while (true) {
+        if (!status)
+            status = fetch(t, &images, &labels, err);
+        status = tn__trainer_agree(t, status, err);
         if (status || !images)
-            break;
-        if ((status = step(t, images, labels, err)) != TN_OK ||
-            (status = note_step(t, err)) != TN_OK)
-            break;
-        status = save_when_due(t, report_progress(t, err), err);
+            return status;
+        status = tn__trainer_agree(t, advance(t, images, labels, err), err);
+        status = save_when_due(t, status, err);
     }
-    return status;
 }
 
 /* --- the images held out ------------------------------------------------------------
@@ -163,6 +194,21 @@ static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error 
     return TN_OK;
 }
 
+/* Those of the images held out that fall to this process. */
+static tn_status judge_share(judgement *j, const tn__trainer *t, tn__engine *judge,
+                             tn_error *err)
+{
+    const tn_cluster *cluster = t->options->cluster;
+    size_t first, count;
+    tn__cluster_share(&first, &count, cluster, tn__cluster_rank(cluster), t->held);
+    tn__stream stream = {.engines = &judge,
+                         .count = 1,
+                         .data = t->data,
+                         .index = t->order + t->trained + first,
+                         .index_count = count};
+    return count ? tn__stream_run(&stream, judge_stretch, j, err) : TN_OK;
+}
+
 /* The engine that has what would be returned: the weights, or their average. */
 static tn__engine *finished(tn__trainer *t)
 {
@@ -186,15 +232,14 @@ static tn_status keep_best(double *accuracy, tn__trainer *t, tn_error *err)
                    ? tn__engine_store(finished(t), t->result, err)
                    : TN_OK;
     tn__engine *judge = finished(t);
-    tn__stream stream = {.engines = &judge,
-                         .count = 1,
-                         .data = t->data,
-                         .index = t->order + t->trained,
-                         .index_count = t->held};
-    tn_status status = tn__stream_run(&stream, judge_stretch, &j, err);
+    tn_status status = judge_share(&j, t, judge, err);
+    double correct = (double)j.correct;
+    status = tn__trainer_agree(t, status, err);
+    if (!status)
+        status = tn__cluster_sum(t->options->cluster, &correct, 1, err);
     if (status)
         return status;
-    *accuracy = (double)j.correct / (double)t->held;
+    *accuracy = correct / (double)t->held;
     tn__log(t->observer, 1, "epoch %zu of %zu: %.2f %% of the images held out",
             now->epoch + 1, t->options->epochs, 100 * *accuracy);
     if (now->best_epoch && *accuracy <= now->holdout_accuracy)
@@ -239,11 +284,13 @@ tn_status tn__trainer_run_epoch(tn__trainer *t, tn_error *err)
             "epoch %zu of %zu: loss %.4f, accuracy %.2f %%, %.0f images/s",
             now->epoch + 1, t->options->epochs, now->last_loss,
             100 * now->last_accuracy, speed);
-    if ((status = keep_best(&accuracy, t, err)) != TN_OK ||
-        (status = note_epoch(t, speed, accuracy, err)) != TN_OK)
-        return status;
-    now->epoch++;
-    now->images = now->correct = 0;
-    now->loss = 0;
-    return tn__trainer_save(t, err);
+    if ((status = keep_best(&accuracy, t, err)) == TN_OK)
+        status = note_epoch(t, speed, accuracy, err);
+    if (!status) {
+        now->epoch++;
+        now->images = now->correct = 0;
+        now->loss = 0;
+        status = tn__trainer_save(t, err);
+    }
+    return tn__trainer_agree(t, status, err);
 }

@@ -74,19 +74,21 @@ void tn__teaching_release(tn__teaching *teaching)
     *teaching = (tn__teaching){0};
 }
 
-tn_status tn__teaching_teach(tn__teaching *teaching, const float *images, size_t n,
-                             tn_error *err)
+tn_status tn__teaching_teach(tn__teaching *teaching, const float *images, size_t first,
+                             size_t n, tn_error *err)
 {
     const tn_teachers *teachers = teaching->teachers;
     size_t k = teaching->classes;
-    memset(teaching->taught, 0, n * k * sizeof *teaching->taught);
+    float *taught = teaching->taught + first * k;
+    images += first * tn__engine_input_count(teaching->engines[0]);
+    memset(taught, 0, n * k * sizeof *taught);
     for (size_t t = 0; t < teachers->count; t++) {
         tn_status status =
             tn__engine_infer(teaching->engines[t], teaching->logits, images, n, err);
         if (status)
             return status;
         for (size_t i = 0; i < n; i++)
-            tn__softened_add(teaching->taught + i * k, teaching->logits + i * k, k,
+            tn__softened_add(taught + i * k, teaching->logits + i * k, k,
                              teachers->temperature, 1 / (double)teachers->count);
     }
     return TN_OK;

@@ -21,8 +21,9 @@ tn_status tn__teaching_open(tn__teaching *teaching, const tn_teachers *teachers,
                             tn_error *err) TN_MUST_USE;
 void tn__teaching_release(tn__teaching *teaching);
 
-/* teaching->taught = mean over the teachers of softmax(z / T), of images [n, input]. */
-tn_status tn__teaching_teach(tn__teaching *teaching, const float *images, size_t n,
-                             tn_error *err) TN_MUST_USE;
+/* teaching->taught = mean over the teachers of softmax(z / T), of images first .. first
+ * + n - 1 of a batch [batch, input]. */
+tn_status tn__teaching_teach(tn__teaching *teaching, const float *images, size_t first,
+                             size_t n, tn_error *err) TN_MUST_USE;
 
 #endif

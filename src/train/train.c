@@ -65,6 +65,7 @@ static tn_status make_engines(tn__trainer *t, tn_error *err)
     tn__engine_options options = {.workers = t->workers,
                                   .shard = (int64_t)t->options->shard,
                                   .training = true,
+                                  .cluster = t->options->cluster,
                                   .precision = t->options->precision};
     status = tn__engine_create(&t->engine, t->start, &options, err);
     if (status)
@@ -72,6 +73,7 @@ static tn_status make_engines(tn__trainer *t, tn_error *err)
     if ((status = tn__check_fit(t->engine, t->start, t->data, err)) != TN_OK)
         return status;
     options.training = false;
+    options.cluster = NULL;
     status = tn__teaching_open(&t->teaching, t->teachers, &options,
                                tn__engine_output_count(t->engine), t->options->batch,
                                t->data, err);
@@ -111,19 +113,19 @@ static tn_status find_state(tn__trainer *t, tn_error *err)
 {
     const tn_train_options *o = t->options;
     tn__state_tensors into = state_tensors(t);
-    t->now.holdout_accuracy = (double)NAN;
-    t->saved = tn__seconds();
-    if (!o->state)
-        return TN_OK;
+    bool there = o->state && tn__file_exists(o->state);
+    tn_status status = tn__cluster_broadcast(o->cluster, &there, sizeof there, 0, err);
+    if (status || !o->state)
+        return status;
     tn__state_identify(t->now.training, o, t->type, t->data, t->start, t->teachers);
-    if (!tn__file_exists(o->state))
+    if (!there)
         return TN_OK;
     if (!o->resume)
         return tn__fail(err, TN_ERROR_EXISTS,
                         "'%s' keeps a training that was stopped: resume it, or remove "
                         "the file",
                         o->state);
-    tn_status status = tn__state_load(&t->now, &into, o->state, err);
+    status = tn__state_load(&t->now, &into, o->state, err);
     if (!status && (t->now.images % o->batch || t->now.epoch > o->epochs ||
                     t->now.best_epoch > t->now.epoch))
         status = tn__fail(err, TN_ERROR_FORMAT,
@@ -140,6 +142,8 @@ static tn_status open_journal(tn__trainer *t, tn_error *err)
 {
     tn__journal_mark mark = {t->now.log_bytes, t->now.event_bytes};
     t->started -= t->now.seconds;
+    if (tn__cluster_rank(t->options->cluster) > 0)
+        return TN_OK;
     return tn__journal_open(&t->journal, t->options, &mark, err);
 }
 
@@ -149,7 +153,7 @@ tn_status tn__trainer_save(tn__trainer *t, tn_error *err)
     tn__journal_mark mark = {t->now.log_bytes, t->now.event_bytes};
     t->saved = tn__seconds();
     t->now.seconds = t->saved - t->started;
-    if (!t->options->state)
+    if (!t->options->state || tn__cluster_rank(t->options->cluster) > 0)
         return TN_OK;
     tn_status status = tn__journal_measure(&mark, &t->journal, err);
     t->now.log_bytes = mark.lines;
@@ -200,8 +204,10 @@ static tn_status set_up(tn__trainer *t, tn_error *err)
         (status = tn__average_begin(&t->average, t->engine, t->start->value_count,
                                     o->average, err)) != TN_OK)
         return status;
-    status = find_state(t, err);
-    return status ? status : open_journal(t, err);
+    tn__cluster_share(&t->first, &t->shards, o->cluster, tn__cluster_rank(o->cluster),
+                      o->batch / o->shard);
+    tn__batches_narrow(t->batches, t->first * o->shard, t->shards * o->shard);
+    return TN_OK;
 }
 
 static void fill_report(tn_train_report *report, const tn__trainer *t)
@@ -223,10 +229,14 @@ static tn_status train(tn_model **out, tn_train_report *report, tn__trainer *t,
                        tn_error *err)
 {
     static const tn_train_options usual = TN_TRAIN_OPTIONS_INIT;
-    t->started = tn__seconds();
+    t->started = t->saved = tn__seconds();
+    t->now.holdout_accuracy = (double)NAN;
     if (!t->options)
         t->options = &usual;
-    tn_status status = set_up(t, err);
+    tn_status status = tn__trainer_agree(t, set_up(t, err), err);
+    if (!status && (status = find_state(t, err)) == TN_OK)
+        status = open_journal(t, err);
+    status = tn__trainer_agree(t, status, err);
     while (!status && t->now.epoch < t->options->epochs)
         status = tn__trainer_run_epoch(t, err);
     if (!status) {

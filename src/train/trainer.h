@@ -3,6 +3,7 @@
 #ifndef TN_TRAIN_TRAINER_H
 #define TN_TRAIN_TRAINER_H
 
+#include "cluster/cluster.h"
 #include "data/batches.h"
 #include "train/average.h"
 #include "train/journal.h"
@@ -27,6 +28,7 @@ typedef struct tn__trainer {
     tn__batches *batches;
     uint32_t *order; /* [images]: those trained on, then those held out */
     size_t trained, held;
+    size_t first, shards; /* of each batch, that this process computes */
     tn__cross_entropy_job job;
     tn_model *result; /* owned: of the best epoch so far */
     tn_dtype type;    /* computed in */
@@ -46,7 +48,15 @@ typedef struct tn__trainer {
  * the state too and returns TN_ERROR_CANCELLED. */
 tn_status tn__trainer_run_epoch(tn__trainer *trainer, tn_error *err) TN_MUST_USE;
 
-/* Keeps where training stands, where the options name a file. */
+/* What all processes came to; each comes here. */
+static inline tn_status tn__trainer_agree(const tn__trainer *trainer, tn_status status,
+                                          tn_error *err)
+{
+    return tn_cluster_agree(trainer->options->cluster, status, err);
+}
+
+/* Keeps where training stands, where the options name a file and this is the first
+ * process. */
 tn_status tn__trainer_save(tn__trainer *trainer, tn_error *err) TN_MUST_USE;
 
 #endif

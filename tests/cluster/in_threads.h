@@ -3,6 +3,7 @@
 #define TENON_TESTS_IN_THREADS_H
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/cluster.h"
@@ -50,6 +51,34 @@ static int threads_all_gather(void *user, void *to, const void *bytes, size_t si
     return 0;
 }
 
+static int threads_all_to_all(void *user, void **pending, void *to, const void *from,
+                              size_t size)
+{
+    one_rank *r = user;
+    char *all = malloc(r->all->size * r->all->size * size);
+    if (threads_all_gather(user, all, from, r->all->size * size))
+        return 1;
+    for (size_t k = 0; k < r->all->size; k++)
+        memcpy((char *)to + k * size, all + (k * r->all->size + r->rank) * size, size);
+    free(all);
+    *pending = NULL;
+    return 0;
+}
+
+static int threads_start_all_gather(void *user, void **pending, void *to,
+                                    const void *bytes, size_t size)
+{
+    *pending = NULL;
+    return threads_all_gather(user, to, bytes, size);
+}
+
+/* Messages here are through as soon as they are started. */
+static int threads_finish(void *user, void **pending, bool wait)
+{
+    (void)user, (void)pending, (void)wait;
+    return 0;
+}
+
 static void *threads_run_rank(void *user)
 {
     one_rank *r = user;
@@ -68,8 +97,14 @@ static inline void run_in_threads(one_rank *ranks, size_t size,
     pthread_barrier_init(&all.barrier, NULL, (unsigned)size);
     for (size_t k = 0; k < size; k++) {
         ranks[k] = (one_rank){.all = &all, .rank = k, .run = run, .user = users[k]};
-        ranks[k].cluster =
-            (tn_cluster){k, size, threads_broadcast, threads_all_gather, &ranks[k]};
+        ranks[k].cluster = (tn_cluster){.rank = k,
+                                        .size = size,
+                                        .broadcast = threads_broadcast,
+                                        .all_gather = threads_all_gather,
+                                        .start_all_to_all = threads_all_to_all,
+                                        .start_all_gather = threads_start_all_gather,
+                                        .finish = threads_finish,
+                                        .user = &ranks[k]};
         pthread_create(&threads[k], NULL, threads_run_rank, &ranks[k]);
     }
     for (size_t k = 0; k < size; k++)

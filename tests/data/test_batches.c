@@ -255,6 +255,29 @@ static void an_epoch_may_be_left_early(void **state)
     tn__batches_free(b); /* in the middle of making */
 }
 
+/* The second image of each batch alone; where images are mixed, all. */
+static void a_part_of_each_batch_is_that_part(void **state)
+{
+    (void)state;
+    for (int mixed = 0; mixed < 2; mixed++) {
+        static float whole[N * AREA], part[N * AREA];
+        int32_t labels[N], part_labels[N];
+        tn__augment augment = {.pad = 1, .flip = true, .mixup = mixed ? 0.5 : 0};
+        tn__batches *b = make(&augment, 3);
+        run_epoch(whole, labels, b, 1, 0);
+        tn__batches_free(b);
+        b = make(&augment, 3);
+        tn__batches_narrow(b, 1, 1);
+        run_epoch(part, part_labels, b, 1, 0);
+        assert_memory_equal(labels, part_labels, PER_EPOCH * BATCH * sizeof *labels);
+        for (size_t k = 0; k < PER_EPOCH; k++)
+            assert_memory_equal(whole + (k * BATCH + 1) * AREA,
+                                part + (k * BATCH + 1) * AREA, AREA * sizeof *whole);
+        assert_true(memcmp(whole, part, sizeof whole) == 0 || !mixed);
+        tn__batches_free(b);
+    }
+}
+
 static void what_cannot_fill_a_batch_is_refused(void **state)
 {
     (void)state;
@@ -294,6 +317,7 @@ int main(void)
         cmocka_unit_test(mixed_images_are_what_they_say),
         cmocka_unit_test(a_subset_is_all_there_is),
         cmocka_unit_test(an_epoch_may_be_left_early),
+        cmocka_unit_test(a_part_of_each_batch_is_that_part),
         cmocka_unit_test(what_cannot_fill_a_batch_is_refused),
         cmocka_unit_test(failing_allocations_are_reported),
     };

@@ -87,7 +87,8 @@ static void teachers_are_averaged_after_the_softmax(void **state)
     assert_ok(tn__workers_create(&workers, 1, err));
     tn__engine_options options = {.workers = workers, .shard = 8, .training = true};
     assert_ok(tn__teaching_open(&teaching, &t, &options, K, 32, data, err));
-    assert_ok(tn__teaching_teach(&teaching, images, 32, err));
+    assert_ok(tn__teaching_teach(&teaching, images, 0, 8, err));
+    assert_ok(tn__teaching_teach(&teaching, images, 8, 24, err));
     for (size_t i = 0; i < 32; i++) {
         double expected[K] = {0}, logits[2][K], sum = 0;
         for (size_t m = 0; m < 2; m++) {
