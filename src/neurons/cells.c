@@ -74,7 +74,8 @@ bool tn__cells_blocked(const tn__cells *cells, size_t value)
 
 static void unite_tie(void *user, const tn__tie *tie)
 {
-    tn__cells_unite(user, tie->cell[0], tie->cell[1]);
+    for (uint32_t i = 0; i < tie->count; i++)
+        tn__cells_unite(user, tie->cell[0] + i, tie->cell[1] + i);
 }
 
 /* A parameter that is turned or reshaped before it is read has the roles of what

@@ -59,13 +59,14 @@ typedef struct tn__cells {
     size_t inside_count, inside_capacity;
 } tn__cells;
 
-/* One call of a rule's tie, seen from outside. */
+/* One call of a rule's tie, seen from outside: `count` cells from cell[0] on and as
+ * many from cell[1] on, one by one. */
 typedef struct tn__tie {
     size_t node;
     int operand[2];
     size_t value[2];
     size_t slot[2];
-    uint32_t cell[2];
+    uint32_t cell[2], count;
 } tn__tie;
 typedef void tn__tie_listener(void *user, const tn__tie *tie);
 

@@ -68,13 +68,13 @@ static void hear(void *user, const tn__tie *tie)
 {
     listening *l = user;
     tn__chains *c = l->chains;
-    uint32_t class = c->classes.of[tie->cell[0]];
-    if (!l->status)
-        l->status = add_hop(c, c->subject[class], tie->node, tie->slot[0], tie->slot[1],
-                            &l->error);
-    if (!l->status)
-        l->status = add_hop(c, c->outer[class], tie->node, tie->slot[0], tie->slot[1],
-                            &l->error);
+    for (uint32_t i = 0; i < tie->count; i++) {
+        uint32_t class = c->classes.of[tie->cell[0] + i];
+        const size_t of[2] = {c->subject[class], c->outer[class]};
+        for (int k = 0; k < 2 && !l->status; k++)
+            l->status =
+                add_hop(c, of[k], tie->node, tie->slot[0], tie->slot[1], &l->error);
+    }
 }
 
 /* From what lies in a block to the block. */
@@ -175,26 +175,25 @@ static tn_status allocate(tn__chains *c, tn_error *err)
     return TN_OK;
 }
 
-tn_status tn__chains_create(tn__chains **out, const tn_model *model,
-                            const tn__groups *groups, tn_error *err)
+tn_status tn__chains_create(tn__chains **out, tn__groups **groups,
+                            const tn_model *model, tn_error *err)
 {
     tn__chains *c = tn__alloc(1, sizeof *c);
+    tn__groups *found = NULL;
     tn_status status;
     if (!c)
         return tn__fail_memory(err, sizeof *c);
     c->model = model;
-    c->groups = groups;
     listening heard = {.chains = c};
     const tn__listener listener = {.tie = hear, .user = &heard};
-    if ((status = tn__cells_create(&c->cells, model, &groups->shapes, err)) != TN_OK ||
-        (status = tn__classes_create(&c->classes, &c->cells, model, &groups->shapes,
-                                     err)) != TN_OK ||
-        (status = allocate(c, err)) != TN_OK)
+    status = tn__groups_trace(&found, &c->cells, &c->classes, model, err);
+    c->groups = found;
+    if (status || (status = allocate(c, err)) != TN_OK)
         goto done;
     mark_groups(c);
     mark_frozen(c);
-    if ((status = tn__cells_replay(&c->cells, model, &groups->shapes, &listener,
-                                   err)) != TN_OK ||
+    if ((status = tn__cells_replay(&c->cells, model, &found->shapes, &listener, err)) !=
+            TN_OK ||
         (status = hear_inside(c, err)) != TN_OK)
         goto done;
     if ((status = heard.status) != TN_OK) {
@@ -205,9 +204,12 @@ tn_status tn__chains_create(tn__chains **out, const tn_model *model,
     if (c->count > 1)
         qsort(c->hops, c->count, sizeof *c->hops, compare_hops);
     *out = c;
+    *groups = found;
     c = NULL;
+    found = NULL;
 done:
     tn__chains_free(c);
+    tn__groups_free(found);
     return status;
 }
 

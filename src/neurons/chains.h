@@ -5,7 +5,8 @@
  * first neuron, which stands for all.
  *
  *     tn__chains *chains = NULL;
- *     TN_TRY(tn__chains_create(&chains, model, groups, err));
+ *     tn__groups *groups = NULL;
+ *     TN_TRY(tn__chains_create(&chains, &groups, model, err));
  *     tn__chains_from(chains, g);
  *     for (size_t e = 0; e < groups->list[g].entry_count; e++)
  *         count = tn__chains_to(&linked, chains, g, e, nodes);
@@ -17,9 +18,10 @@
 
 typedef struct tn__chains tn__chains;
 
-/* Has the rules say everything once more. The groups are borrowed. */
-tn_status tn__chains_create(tn__chains **out, const tn_model *model,
-                            const tn__groups *groups, tn_error *err) TN_MUST_USE;
+/* Finds the groups, which are the caller's and must stay, and has the rules say
+ * everything once more. */
+tn_status tn__chains_create(tn__chains **out, tn__groups **groups,
+                            const tn_model *model, tn_error *err) TN_MUST_USE;
 void tn__chains_free(tn__chains *chains); /* takes NULL */
 
 /* Finds the chains from the leading entry of group g to all others, for

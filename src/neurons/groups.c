@@ -155,9 +155,10 @@ static void release_group(tn__group *group)
 }
 
 /* A cell of a neuron: those of one slot follow one another, in the same order in every
- * neuron of the group. */
+ * neuron of the group. The order is found for the first neuron; `from` is where a part
+ * was before. */
 typedef struct part {
-    uint32_t slot, child, place, cell;
+    uint32_t slot, child, place, cell, from;
 } part;
 
 static int compare_parts(const void *x, const void *y)
@@ -177,7 +178,7 @@ static size_t add_parts(part *parts, const builder *b, size_t class, uint32_t ch
     for (size_t i = classes->first[class]; i < classes->first[class + 1]; i++) {
         uint32_t c = classes->cell[i];
         if (!is_blocks(b, classes->slot[c]))
-            parts[n++] = (part){classes->slot[c], child, classes->place[c], c};
+            parts[n++] = (part){classes->slot[c], child, classes->place[c], c, 0};
     }
     return n;
 }
@@ -197,17 +198,19 @@ static tn_status list_parts(part **out, size_t *count, const builder *b, size_t 
     size_t n = add_parts(parts, b, class, 0);
     for (size_t i = first; i < last; i++)
         n += add_parts(parts + n, b, b->inner[i], (uint32_t)(i - first + 1));
-    qsort(parts, n, sizeof *parts, compare_parts);
     *out = parts;
     *count = n;
     return TN_OK;
 }
 
-/* Makes the entries from the parts of the first neuron. */
-static tn_status open_entries(tn__group *group, const builder *b, const part *parts,
+/* Sorts the parts of the first neuron and makes the entries from them. */
+static tn_status open_entries(tn__group *group, const builder *b, part *parts,
                               size_t count, tn_error *err)
 {
     size_t entries = 0, next;
+    for (size_t i = 0; i < count; i++)
+        parts[i].from = (uint32_t)i;
+    qsort(parts, count, sizeof *parts, compare_parts);
     for (size_t i = 0; i < count; i++)
         entries += i == 0 || parts[i].slot != parts[i - 1].slot;
     group->entries = tn__alloc(entries, sizeof *group->entries);
@@ -233,22 +236,23 @@ static tn_status open_entries(tn__group *group, const builder *b, const part *pa
     return TN_OK;
 }
 
-/* Neuron k's cells; false where they do not lie as those of the first do. */
-static bool fill_neuron(tn__group *group, const builder *b, size_t k, const part *parts,
-                        size_t count)
+/* Neuron k's cells from its parts, of which there are as many as of the first neuron;
+ * false where they do not lie as those do. */
+static bool fill_neuron(tn__group *group, const builder *b, size_t k, const part *first,
+                        const part *parts)
 {
-    size_t i = 0;
     for (size_t e = 0; e < group->entry_count; e++) {
         tn__group_entry *entry = &group->entries[e];
-        size_t slot = b->cells.first_slot[entry->value] + (size_t)entry->axis;
-        for (size_t p = 0; p < entry->repeats; p++, i++) {
-            if (i == count || parts[i].slot != slot)
+        uint32_t *index = &entry->index[k * entry->repeats];
+        for (size_t p = 0; p < entry->repeats; p++, first++) {
+            const part *own = &parts[first->from];
+            if (own->slot != first->slot || own->child != first->child ||
+                own->place != first->place)
                 return false;
-            entry->index[k * entry->repeats + p] =
-                parts[i].cell - b->cells.first_cell[slot];
+            index[p] = own->cell - b->cells.first_cell[own->slot];
         }
     }
-    return i == count;
+    return true;
 }
 
 typedef struct by_index {
@@ -299,17 +303,21 @@ static tn_status fill_group(tn__group *group, bool *alike, const builder *b,
     if (!group->class)
         return tn__fail_memory(err, neurons * sizeof *group->class);
     *alike = true;
+    part *first = NULL;
+    size_t first_count = 0;
+    status = list_parts(&first, &first_count, b, members[0], err);
+    if (!status)
+        status = open_entries(group, b, first, first_count, err);
     for (size_t k = 0; k < neurons && *alike && !status; k++) {
         part *parts = NULL;
         size_t count = 0;
         group->class[k] = members[k];
         status = list_parts(&parts, &count, b, members[k], err);
-        if (!status && k == 0)
-            status = open_entries(group, b, parts, count, err);
-        if (!status)
-            *alike = fill_neuron(group, b, k, parts, count);
+        *alike =
+            !status && count == first_count && fill_neuron(group, b, k, first, parts);
         tn__free(parts);
     }
+    tn__free(first);
     for (size_t e = 0; e < group->entry_count && !status; e++)
         status = sort_cells(&group->entries[e], neurons, err);
     return status;
@@ -554,6 +562,8 @@ static void release_builder(builder *b)
         release_group(&b->groups.list[g]);
     tn__free(b->groups.list);
     tn__free(b->groups.frozen);
+    tn__free(b->groups.blocks);
+    tn__free(b->groups.bundle);
     tn__free(b->slot_value);
     tn__free(b->use);
     tn__free(b->first_inner);
@@ -565,7 +575,22 @@ static void release_builder(builder *b)
     tn__shapes_release(&b->shapes);
 }
 
-tn_status tn__groups_find(tn__groups **out, const tn_model *model, tn_error *err)
+/* Groups and cells both know the blocks and bundles of values. */
+static tn_status share_arrays(tn__groups *groups, const tn__cells *cells, tn_error *err)
+{
+    size_t values = cells->value_count;
+    groups->value_count = values;
+    groups->blocks = tn__alloc(values, sizeof *groups->blocks);
+    groups->bundle = tn__alloc(values, sizeof *groups->bundle);
+    if (!groups->blocks || !groups->bundle)
+        return tn__fail_memory(err, values * sizeof *groups->blocks);
+    memcpy(groups->blocks, cells->blocks, values * sizeof *groups->blocks);
+    memcpy(groups->bundle, cells->bundle, values * sizeof *groups->bundle);
+    return TN_OK;
+}
+
+tn_status tn__groups_trace(tn__groups **out, tn__cells *cells, tn__classes *classes,
+                           const tn_model *model, tn_error *err)
 {
     builder b = {.model = model};
     tn__groups *groups = tn__alloc(1, sizeof *groups);
@@ -578,22 +603,32 @@ tn_status tn__groups_find(tn__groups **out, const tn_model *model, tn_error *err
         goto done;
     if ((status = collect_candidates(&b, err)) != TN_OK ||
         (status = build_groups(&b, err)) != TN_OK ||
-        (status = list_frozen(&b, err)) != TN_OK)
+        (status = list_frozen(&b, err)) != TN_OK ||
+        (status = share_arrays(&b.groups, &b.cells, err)) != TN_OK)
         goto done;
     *groups = b.groups;
     groups->shapes = b.shapes;
-    groups->value_count = model->value_count;
-    groups->blocks = b.cells.blocks;
-    groups->bundle = b.cells.bundle;
+    *cells = b.cells;
+    *classes = b.classes;
     b.groups = (tn__groups){0};
     b.shapes = (tn__shapes){0};
-    b.cells.blocks = NULL;
-    b.cells.bundle = NULL;
+    b.cells = (tn__cells){0};
+    b.classes = (tn__classes){0};
     *out = groups;
     groups = NULL;
 done:
     release_builder(&b);
     tn__free(groups);
+    return status;
+}
+
+tn_status tn__groups_find(tn__groups **out, const tn_model *model, tn_error *err)
+{
+    tn__cells cells = {0};
+    tn__classes classes = {0};
+    tn_status status = tn__groups_trace(out, &cells, &classes, model, err);
+    tn__classes_release(&classes);
+    tn__cells_release(&cells);
     return status;
 }
 

@@ -70,6 +70,13 @@ typedef struct tn__groups {
  * no coupling rule. O(cells * inverse Ackermann + sort). */
 tn_status tn__groups_find(tn__groups **out, const tn_model *model,
                           tn_error *err) TN_MUST_USE;
+/* The same, and what they were found from (chains.h asks it more), for the caller to
+ * release. */
+struct tn__cells;
+struct tn__classes;
+tn_status tn__groups_trace(tn__groups **out, struct tn__cells *cells,
+                           struct tn__classes *classes, const tn_model *model,
+                           tn_error *err) TN_MUST_USE;
 void tn__groups_free(tn__groups *groups); /* takes NULL */
 
 #endif

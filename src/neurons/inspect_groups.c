@@ -215,8 +215,8 @@ tn_status tn_model_list_groups(const tn_model *model, tn_line_callback *call,
 {
     listing l = {.model = model, .role = -1};
     bool stop = false;
-    tn_status status = tn__groups_find(&l.groups, model, err);
-    if (status || (status = tn__chains_create(&l.chains, model, l.groups, err)))
+    tn_status status = tn__chains_create(&l.chains, &l.groups, model, err);
+    if (status)
         goto done;
     l.nodes = tn__alloc(model->node_count, sizeof *l.nodes);
     l.shown = tn__alloc(model->node_count, sizeof *l.shown);

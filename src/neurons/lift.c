@@ -88,14 +88,18 @@ static tn_status open_link(tn__link **out, tn__walker *w, const int operand[2],
     return TN_OK;
 }
 
-tn_status tn__lift_tie(tn__walker *w, const int operand[2], const int axis[2],
-                       const uint32_t index[2], tn_error *err)
+tn_status tn__lift_tie(tn__walker *w, const tn__spot *a, const tn__spot *b,
+                       size_t count, tn_error *err)
 {
+    const int operand[2] = {a->operand, b->operand}, axis[2] = {a->axis, b->axis};
+    const uint32_t index[2] = {(uint32_t)a->index, (uint32_t)b->index};
     tn__link *link;
     tn_status status = open_link(&link, w, operand, axis, err);
     for (int s = 0; s < 2 && !status; s++) {
-        uint32_t *to = &link->to[s][index[s]];
-        *to = *to == 0 || *to == 1 + index[1 - s] ? 1 + index[1 - s] : MANY;
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t *to = &link->to[s][index[s] + i], other = 1 + index[1 - s] + i;
+            *to = *to == 0 || *to == other ? other : MANY;
+        }
     }
     return status;
 }
@@ -297,7 +301,7 @@ static void tie_slots(const crossing *x, int k)
             continue;
         at[k] = c;
         at[1 - k] = encode(to, x->shape[1 - k], x->axes[1 - k]);
-        tn__tie tie = {.node = x->w->site->node_index};
+        tn__tie tie = {.node = x->w->site->node_index, .count = 1};
         for (int s = 0; s < 2; s++) {
             tie.operand[s] = x->operand[s];
             tie.value[s] = x->value[s];

@@ -28,16 +28,28 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 enum member { TIE = 1, PLACE, OFFSET, INSIDE, CONTENT, INNER };
 
+static tn__signature hash_member(enum member kind, size_t count, const uint64_t *words)
+{
+    tn__signature hash = {{0x243f6a8885a308d3u, 0x13198a2e03707344u}};
+    for (int s = 0; s < 2; s++) {
+        hash.word[s] = mix(hash.word[s], (uint64_t)kind);
+        for (size_t k = 0; k < count; k++)
+            hash.word[s] = mix(hash.word[s], words[k]);
+    }
+    return hash;
+}
+
+static void add_hash(tn__signature *signature, const tn__signature *hash)
+{
+    for (int s = 0; s < 2; s++)
+        signature->word[s] += hash->word[s];
+}
+
 static void add_member(tn__signature *signature, enum member kind, size_t count,
                        const uint64_t *words)
 {
-    static const uint64_t seeds[2] = {0x243f6a8885a308d3u, 0x13198a2e03707344u};
-    for (int s = 0; s < 2; s++) {
-        uint64_t hash = mix(seeds[s], (uint64_t)kind);
-        for (size_t k = 0; k < count; k++)
-            hash = mix(hash, words[k]);
-        signature->word[s] += hash;
-    }
+    const tn__signature hash = hash_member(kind, count, words);
+    add_hash(signature, &hash);
 }
 
 void tn__signature_nest(tn__signature *block, const tn__signature *inner)
@@ -116,34 +128,52 @@ static tn_status gather_classes(tn__classes *classes, const tn__cells *cells,
 
 /* --- the members of the multiset -------------------------------------------------- */
 
+/* Cells of a run mostly have the same places, and then the same hash. */
 static void hash_tie(void *user, const tn__tie *tie)
 {
     tn__classes *classes = user;
-    const uint64_t words[] = {tie->node,
-                              (uint64_t)(int64_t)tie->operand[0],
-                              tie->slot[0],
-                              classes->place[tie->cell[0]],
-                              (uint64_t)(int64_t)tie->operand[1],
-                              tie->slot[1],
-                              classes->place[tie->cell[1]]};
-    add_member(&classes->signature[classes->of[tie->cell[0]]], TIE, TN__COUNT(words),
-               words);
+    const uint32_t *from = &classes->place[tie->cell[0]];
+    const uint32_t *to = &classes->place[tie->cell[1]];
+    const uint32_t *of = &classes->of[tie->cell[0]];
+    tn__signature hash = {0};
+    for (uint32_t i = 0; i < tie->count; i++) {
+        if (i == 0 || from[i] != from[i - 1] || to[i] != to[i - 1]) {
+            const uint64_t words[] = {
+                tie->node, (uint64_t)(int64_t)tie->operand[0], tie->slot[0],
+                from[i],   (uint64_t)(int64_t)tie->operand[1], tie->slot[1],
+                to[i]};
+            hash = hash_member(TIE, TN__COUNT(words), words);
+        }
+        add_hash(&classes->signature[of[i]], &hash);
+    }
 }
 
-static void hash_cells(tn__classes *classes)
+/* What cells are by themselves; most on one slot are alike. */
+static void hash_places(tn__classes *classes, const tn__cells *cells)
+{
+    tn__signature hash = {0};
+    for (size_t c = 0; c < cells->count; c++) {
+        if (c == 0 || classes->slot[c] != classes->slot[c - 1] ||
+            classes->place[c] != classes->place[c - 1]) {
+            const uint64_t words[] = {classes->slot[c], classes->place[c]};
+            hash = hash_member(PLACE, TN__COUNT(words), words);
+        }
+        add_hash(&classes->signature[classes->of[c]], &hash);
+    }
+}
+
+static void hash_offsets(tn__classes *classes)
 {
     for (size_t k = 0; k < classes->count; k++) {
         uint32_t start = 0; /* the class's first cell on this slot */
         for (size_t i = classes->first[k]; i < classes->first[k + 1]; i++) {
             uint32_t c = classes->cell[i];
-            uint64_t words[] = {classes->slot[c], classes->place[c], 0};
-            add_member(&classes->signature[k], PLACE, 2, words);
             if (classes->place[c] == 0) {
                 start = c;
                 continue;
             }
-            words[2] = c - start;
-            add_member(&classes->signature[k], OFFSET, 3, words);
+            const uint64_t words[] = {classes->slot[c], classes->place[c], c - start};
+            add_member(&classes->signature[k], OFFSET, TN__COUNT(words), words);
         }
     }
 }
@@ -223,7 +253,8 @@ tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model 
         goto done;
     if ((status = tn__classes_nest(&classes, cells, err)) != TN_OK)
         goto done;
-    hash_cells(&classes);
+    hash_places(&classes, cells);
+    hash_offsets(&classes);
     hash_inside(&classes, cells);
     if ((status = hash_values(&classes, cells, shapes, err)) != TN_OK)
         goto done;

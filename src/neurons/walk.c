@@ -52,20 +52,22 @@ static tn_status hear_axis(size_t *slot, tn__walker *w, int operand, int axis,
     return TN_OK;
 }
 
-static tn_status locate(tn__tie *tie, int side, tn__walker *w, int operand, int axis,
-                        size_t index, tn_error *err)
+static tn_status locate(tn__tie *tie, int side, tn__walker *w, const tn__spot *at,
+                        size_t count, tn_error *err)
 {
     const tn__cells *cells = w->cells;
-    size_t slot;
-    tn_status status = hear_axis(&slot, w, operand, axis, err);
+    size_t slot, end;
+    tn_status status = hear_axis(&slot, w, at->operand, at->axis, err);
     if (status)
         return status;
-    if (index >= (size_t)(cells->first_cell[slot + 1] - cells->first_cell[slot]))
-        return bad_rule(w, operand, axis, err);
-    tie->operand[side] = operand;
-    tie->value[side] = tn__walker_value(w, operand);
+    if (!tn__add(&end, at->index, count) ||
+        end > (size_t)(cells->first_cell[slot + 1] - cells->first_cell[slot]))
+        return bad_rule(w, at->operand, at->axis, err);
+    tie->operand[side] = at->operand;
+    tie->value[side] = tn__walker_value(w, at->operand);
     tie->slot[side] = slot;
-    tie->cell[side] = cells->first_cell[slot] + (uint32_t)index;
+    tie->cell[side] = cells->first_cell[slot] + (uint32_t)at->index;
+    tie->count = (uint32_t)count;
     return TN_OK;
 }
 
@@ -84,24 +86,24 @@ static tn_status note_pair(tn__survey *survey, const tn__axis_pair *pair, tn_err
     return status;
 }
 
-static tn_status hear_tie(tn__coupling *c, int a, int a_axis, size_t a_index, int b,
-                          int b_axis, size_t b_index, tn_error *err)
+static tn_status hear_tie(tn__coupling *c, tn__spot a, tn__spot b, size_t count,
+                          tn_error *err)
 {
     tn__walker *w = (tn__walker *)c;
     tn__tie tie = {.node = w->site->node_index};
-    tn_status status = locate(&tie, 0, w, a, a_axis, a_index, err);
+    if (count == 0)
+        return TN_OK;
+    tn_status status = locate(&tie, 0, w, &a, count, err);
     if (!status)
-        status = locate(&tie, 1, w, b, b_axis, b_index, err);
+        status = locate(&tie, 1, w, &b, count, err);
     if (status)
         return status;
     if (w->listener->survey) {
         const tn__axis_pair pair = {
-            tie.node, {tie.value[0], tie.value[1]}, {a_axis, b_axis}};
+            tie.node, {tie.value[0], tie.value[1]}, {a.axis, b.axis}};
         status = note_pair(w->listener->survey, &pair, err);
     } else if (w->lifts) {
-        const int operand[2] = {a, b}, axis[2] = {a_axis, b_axis};
-        const uint32_t index[2] = {(uint32_t)a_index, (uint32_t)b_index};
-        status = tn__lift_tie(w, operand, axis, index, err);
+        status = tn__lift_tie(w, &a, &b, count, err);
     }
     if (!status && w->listener->tie)
         w->listener->tie(w->listener->user, &tie);
@@ -157,8 +159,8 @@ static tn_status tie_merge(tn__walker *w, const tn__merge *m, int one, int many,
         inner *= (size_t)shape->dims[a];
     tn_status status = TN_OK;
     for (size_t i = 0; i < total && !status; i++)
-        status = hear_tie(&w->base, one, m->one_axis, i, many, live, i / inner % extent,
-                          err);
+        status = hear_tie(&w->base, (tn__spot){one, m->one_axis, i},
+                          (tn__spot){many, live, i / inner % extent}, 1, err);
     return status;
 }
 

@@ -38,8 +38,8 @@ tn_status tn__walker_inside(tn__walker *w, const tn__inside *inside,
 /* --- lift.c --- */
 
 bool tn__lift_wanted(const tn__walker *w);
-tn_status tn__lift_tie(tn__walker *w, const int operand[2], const int axis[2],
-                       const uint32_t index[2], tn_error *err) TN_MUST_USE;
+tn_status tn__lift_tie(tn__walker *w, const tn__spot *a, const tn__spot *b,
+                       size_t count, tn_error *err) TN_MUST_USE;
 tn_status tn__lift_merge(tn__walker *w, const tn__merge *merge, int one, int many,
                          uint32_t live, tn_error *err) TN_MUST_USE;
 tn_status tn__lift_pick(tn__walker *w, int operand, int axis, uint32_t index,

@@ -8,10 +8,7 @@
 tn_status tn__couple_axes(tn__coupling *c, int a, int a_axis, int b, int b_axis,
                           size_t extent, tn_error *err)
 {
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < extent && !status; i++)
-        status = c->tie(c, a, a_axis, i, b, b_axis, i, err);
-    return status;
+    return c->tie(c, (tn__spot){a, a_axis, 0}, (tn__spot){b, b_axis, 0}, extent, err);
 }
 
 tn_status tn__couple_same(tn__coupling *c, const tn__site *site, int a, int b,
@@ -97,8 +94,8 @@ static tn_status couple_runs(tn__coupling *c, const side *a, const side *b,
     if (!status)
         status = freeze_side(c, b, b->first + whole, "reshaped axis", err);
     for (size_t i = 0; i < m && whole && !status; i++)
-        status =
-            c->tie(c, a->operand, a->first, i, b->operand, b->first, i / (m / n), err);
+        status = c->tie(c, (tn__spot){a->operand, a->first, i},
+                        (tn__spot){b->operand, b->first, i / (m / n)}, 1, err);
     return status;
 }
 

@@ -45,11 +45,18 @@ typedef enum tn__role {
     TN__CONSUMER  /* reads the neuron: weight columns */
 } tn__role;
 
+/* A cell of an operand: an index of one of its axes. */
+typedef struct tn__spot {
+    int operand, axis;
+    size_t index;
+} tn__spot;
+
 typedef struct tn__coupling tn__coupling;
 /* The walker's side; ops only call the functions below. */
 struct tn__coupling {
-    tn_status (*tie)(tn__coupling *c, int a, int a_axis, size_t a_index, int b,
-                     int b_axis, size_t b_index, tn_error *err);
+    /* `count` cells from `a` on are those from `b` on, one by one. */
+    tn_status (*tie)(tn__coupling *c, tn__spot a, tn__spot b, size_t count,
+                     tn_error *err);
     tn_status (*freeze)(tn__coupling *c, int operand, int axis, const char *reason,
                         tn_error *err);
     void (*role)(tn__coupling *c, int operand, int axis, tn__role role);

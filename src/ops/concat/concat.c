@@ -48,11 +48,9 @@ static tn_status concat_couple(tn__coupling *c, const tn__site *site, tn_error *
     tn_status status = read_axis(&axis, site, err);
     for (int k = 0; k < (int)site->input_count && !status; k++) {
         const tn__shape *in = site->in[k];
-        for (int a = 0; a < in->rank; a++) {
-            int64_t shift = a == axis ? offset : 0;
-            for (int64_t i = 0; i < in->dims[a] && !status; i++)
-                status =
-                    c->tie(c, k, a, (size_t)i, TN__OUT(0), a, (size_t)(i + shift), err);
+        for (int a = 0; a < in->rank && !status; a++) {
+            const tn__spot to = {TN__OUT(0), a, a == axis ? (size_t)offset : 0};
+            status = c->tie(c, (tn__spot){k, a, 0}, to, (size_t)in->dims[a], err);
         }
         offset += in->dims[axis];
     }

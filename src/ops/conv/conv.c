@@ -94,7 +94,8 @@ static tn_status couple_input(tn__coupling *c, const tn__conv *conv, int rank,
     }
     size_t multiplier = conv->o / conv->c;
     for (size_t i = 0; i < conv->o && !status; i++)
-        status = c->tie(c, 0, 1, i / multiplier, 1, 0, i, err);
+        status =
+            c->tie(c, (tn__spot){0, 1, i / multiplier}, (tn__spot){1, 0, i}, 1, err);
     return status;
 }
 

@@ -63,8 +63,9 @@ static tn_status blocks_couple(tn__coupling *c, const tn__site *site, tn_error *
     int large = k.to_space ? TN__OUT(0) : 0, deep = k.to_space ? 0 : TN__OUT(0);
     int64_t depth = k.b * k.b;
     for (int64_t d = 0; d < k.c * depth && !status; d++)
-        status = c->tie(c, deep, 1, (size_t)d, large, 1,
-                        (size_t)(k.crd ? d / depth : d % k.c), err);
+        status =
+            c->tie(c, (tn__spot){deep, 1, (size_t)d},
+                   (tn__spot){large, 1, (size_t)(k.crd ? d / depth : d % k.c)}, 1, err);
     return status;
 }
 

@@ -83,7 +83,8 @@ static tn_status couple_gathered(tn__coupling *c, const tn__site *site, int axis
         int64_t from;
         status = tn__gather_index(&from, indices, i, site->in[0]->dims[axis], err);
         if (!status)
-            status = c->tie(c, 0, axis, (size_t)from, TN__OUT(0), axis, i, err);
+            status = c->tie(c, (tn__spot){0, axis, (size_t)from},
+                            (tn__spot){TN__OUT(0), axis, i}, 1, err);
     }
     return status;
 }

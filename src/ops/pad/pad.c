@@ -94,12 +94,14 @@ static tn_status pad_couple(tn__coupling *c, const tn__site *site, tn_error *err
 {
     padding p;
     tn_status status = read_padding(&p, site, err);
-    for (int k = 0; k < site->in[0]->rank && !status; k++)
-        for (int64_t i = 0; i < site->in[0]->dims[k] && !status; i++) {
-            int64_t to = i + p.begin[k];
-            if (to >= 0 && to < site->out[0].dims[k])
-                status = c->tie(c, 0, k, (size_t)i, TN__OUT(0), k, (size_t)to, err);
-        }
+    for (int k = 0; k < site->in[0]->rank && !status; k++) {
+        int64_t first = TN__MAX(-p.begin[k], 0);
+        int64_t end = TN__MIN(site->in[0]->dims[k], site->out[0].dims[k] - p.begin[k]);
+        if (first < end)
+            status = c->tie(c, (tn__spot){0, k, (size_t)first},
+                            (tn__spot){TN__OUT(0), k, (size_t)(first + p.begin[k])},
+                            (size_t)(end - first), err);
+    }
     for (int k = 1; k < (int)site->input_count && !status; k++)
         if (site->in[k])
             status = tn__couple_freeze(c, site, k, "padding", err);

@@ -105,10 +105,12 @@ static tn_status slice_couple(tn__coupling *c, const tn__site *site, tn_error *e
 {
     range r;
     tn_status status = read_range(&r, site, err);
-    for (int k = 0; k < site->in[0]->rank && !status; k++)
-        for (int64_t i = 0; i < r.count[k] && !status; i++)
-            status = c->tie(c, 0, k, (size_t)(r.start[k] + i * r.step[k]), TN__OUT(0),
-                            k, (size_t)i, err);
+    for (int k = 0; k < site->in[0]->rank && !status; k++) {
+        int64_t run = r.step[k] == 1 ? r.count[k] : 1;
+        for (int64_t i = 0; i < r.count[k] && !status; i += run)
+            status = c->tie(c, (tn__spot){0, k, (size_t)(r.start[k] + i * r.step[k])},
+                            (tn__spot){TN__OUT(0), k, (size_t)i}, (size_t)run, err);
+    }
     for (int k = 1; k < (int)site->input_count && !status; k++)
         if (site->in[k])
             status = tn__couple_freeze(c, site, k, "bounds of a slice", err);

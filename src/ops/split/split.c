@@ -79,11 +79,10 @@ static tn_status split_couple(tn__coupling *c, const tn__site *site, tn_error *e
     tn_status status = read_axis(&axis, site, err);
     for (int k = 0; k < (int)site->output_count && !status; k++) {
         const tn__shape *part = &site->out[k];
-        for (int a = 0; a < part->rank; a++) {
-            int64_t shift = a == axis ? offset : 0;
-            for (int64_t i = 0; i < part->dims[a] && !status; i++)
-                status =
-                    c->tie(c, 0, a, (size_t)(i + shift), TN__OUT(k), a, (size_t)i, err);
+        for (int a = 0; a < part->rank && !status; a++) {
+            const tn__spot from = {0, a, a == axis ? (size_t)offset : 0};
+            status = c->tie(c, from, (tn__spot){TN__OUT(k), a, 0},
+                            (size_t)part->dims[a], err);
         }
         offset += part->dims[axis];
     }

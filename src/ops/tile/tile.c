@@ -36,9 +36,10 @@ static tn_status tile_couple(tn__coupling *c, const tn__site *site, tn_error *er
     const tn__shape *in = site->in[0], *out = &site->out[0];
     tn_status status = TN_OK;
     for (int k = 0; k < in->rank && !status; k++)
-        for (int64_t i = 0; i < out->dims[k] && !status; i++)
-            status = c->tie(c, 0, k, (size_t)(i % in->dims[k]), TN__OUT(0), k,
-                            (size_t)i, err);
+        for (int64_t i = 0; i < out->dims[k] && !status; i += in->dims[k])
+            status =
+                c->tie(c, (tn__spot){0, k, 0}, (tn__spot){TN__OUT(0), k, (size_t)i},
+                       (size_t)in->dims[k], err);
     return status ? status : tn__couple_freeze(c, site, 1, "repeats", err);
 }
 
