@@ -5,7 +5,10 @@
 #define TN_TESTS_FUZZ_FUZZ_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -23,6 +26,21 @@ static inline int fuzz_buffer(const uint8_t *data, size_t size,
     read(file);
     tn__buffer_release(file);
     return 0;
+}
+
+#define FUZZ_PATH 64
+
+/* Writes the bytes to a file of this process, "fuzz_NAME.PID", in the folder where it
+ * runs; unlink() it. */
+static inline void fuzz_file(char path[FUZZ_PATH], const char *name,
+                             const uint8_t *data, size_t size)
+{
+    (void)snprintf(path, FUZZ_PATH, "fuzz_%s.%ld", name, (long)getpid());
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f)) {
+        perror(path);
+        abort();
+    }
 }
 
 #endif
