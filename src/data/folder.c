@@ -50,27 +50,19 @@ done:
     return status;
 }
 
-/* The file that is mapped now. */
-typedef struct loader {
-    const char *root;
-    tn__buffer *buffer;
-} loader;
-
-static tn_status load(void *user, const uint8_t **bytes, size_t *size,
-                      const tn__member *member, tn_error *err)
+static tn_status load(void *user, tn__buffer **held, const uint8_t **bytes,
+                      size_t *size, const tn__member *member, tn_error *err)
 {
-    loader *l = user;
-    tn__buffer_release(l->buffer);
-    l->buffer = NULL;
-    char *path = tn__format("%s/%s", l->root, member->path);
+    const char *root = user;
+    char *path = tn__format("%s/%s", root, member->path);
     if (!path)
         return tn__fail_memory(err, strlen(member->path));
-    tn_status status = tn__buffer_map(&l->buffer, path, err);
+    tn_status status = tn__buffer_map(held, path, err);
     tn__free(path);
     if (status)
         return status;
-    *bytes = tn__buffer_bytes(l->buffer);
-    *size = tn__buffer_size(l->buffer);
+    *bytes = tn__buffer_bytes(*held);
+    *size = tn__buffer_size(*held);
     return TN_OK;
 }
 
@@ -78,11 +70,9 @@ tn_status tn__folder_read(tn_dataset *data, const tn__data_spec *spec,
                           const char *wanted, tn_error *err)
 {
     tn__listing listing = {0};
-    loader l = {.root = spec->path};
     tn_status status = walk(&listing, spec->path, "", 0, err);
     if (!status)
-        status = tn__listing_read(data, &listing, spec, wanted, load, &l, err);
-    tn__buffer_release(l.buffer);
+        status = tn__listing_read(data, &listing, spec, wanted, load, spec->path, err);
     tn__listing_release(&listing);
     return status;
 }

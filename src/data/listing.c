@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/threads.h"
 #include "data/image.h"
+
+enum { STRETCH = 64 }; /* images that a thread decodes at a time */
 
 bool tn__listing_wants(const char *path)
 {
@@ -197,54 +200,78 @@ typedef struct reading {
     tn_dataset *data;
     const tn__data_spec *spec;
     const tn__listing *listing;
-    tn__decoder *decoder;
+    uint32_t *index; /* [count]: the members wanted */
+    size_t count, channels;
+    tn__decoder **decoders; /* [workers] */
+    size_t workers;
     tn__member_load *load;
     void *user;
-    size_t count, channels;
 } reading;
+
+static tn_status fail_member(const reading *r, const tn__member *member,
+                             tn_status status, tn_error *err)
+{
+    return tn__fail_in(err, status, "cannot read '%s' in '%s'", member->path,
+                       r->spec->path);
+}
+
+/* What the header of a member says. */
+static tn_status inspect_member(tn__image *out, reading *r, const tn__member *member,
+                                tn_error *err)
+{
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    tn__buffer *held = NULL;
+    tn_status status = r->load(r->user, &held, &bytes, &size, member, err);
+    if (status)
+        return status;
+    status = tn__image_inspect(out, r->decoders[0], bytes, size, err);
+    tn__buffer_release(held);
+    return status ? fail_member(r, member, status, err) : TN_OK;
+}
 
 /* 3 where any image has colour, else 1; most sets tell by their first image */
 static tn_status find_channels(reading *r, tn_error *err)
 {
     r->channels = 1;
     for (size_t i = 0; i < r->listing->count && r->channels == 1; i++) {
-        const tn__member *member = &r->listing->members[i];
-        const uint8_t *bytes = NULL;
-        size_t size = 0;
         tn__image image = {0};
-        tn_status status = r->load(r->user, &bytes, &size, member, err);
+        tn_status status = inspect_member(&image, r, &r->listing->members[i], err);
         if (status)
             return status;
-        status = tn__image_inspect(&image, r->decoder, bytes, size, err);
-        if (status)
-            return tn__fail_in(err, status, "cannot read '%s' in '%s'", member->path,
-                               r->spec->path);
         r->channels = image.channels;
     }
     return TN_OK;
 }
 
-static tn_status decode_member(reading *r, size_t i, const tn__member *member,
-                               tn_error *err)
+/* All images have the size of the first, or that of the spec. */
+static tn_status reserve(reading *r, tn_error *err)
 {
-    tn_dataset *data = r->data;
-    const uint8_t *bytes = NULL, *pixels = NULL;
-    size_t size = 0;
     tn__image image = {0};
-    tn_status status = r->load(r->user, &bytes, &size, member, err);
+    tn_status status =
+        inspect_member(&image, r, &r->listing->members[r->index[0]], err);
     if (status)
         return status;
-    status =
-        tn__image_decode(&pixels, &image, r->decoder, bytes, size, r->channels, err);
+    return tn__dataset_reserve(r->data, r->spec, r->count, r->channels, image.height,
+                               image.width, err);
+}
+
+static tn_status decode_member(reading *r, size_t i, size_t worker, tn_error *err)
+{
+    tn_dataset *data = r->data;
+    const tn__member *member = &r->listing->members[r->index[i]];
+    const uint8_t *bytes = NULL, *pixels = NULL;
+    size_t size = 0;
+    tn__buffer *held = NULL;
+    tn__image image = {0};
+    tn_status status = r->load(r->user, &held, &bytes, &size, member, err);
     if (status)
-        return tn__fail_in(err, status, "cannot read '%s' in '%s'", member->path,
-                           r->spec->path);
-    if (!data->bytes) {
-        status = tn__dataset_reserve(data, r->spec, r->count, r->channels, image.height,
-                                     image.width, err);
-        if (status)
-            return status;
-    }
+        return status;
+    status = tn__image_decode(&pixels, &image, r->decoders[worker], bytes, size,
+                              r->channels, err);
+    tn__buffer_release(held);
+    if (status)
+        return fail_member(r, member, status, err);
     if (!r->spec->size && (image.height != data->height || image.width != data->width))
         return tn__fail(err, TN_ERROR_MISMATCH,
                         "'%s' in '%s' is %zu x %zu, others are %zu x %zu: give size=N",
@@ -254,26 +281,55 @@ static tn_status decode_member(reading *r, size_t i, const tn__member *member,
     return tn__dataset_put(data, i, pixels, image.height, image.width, err);
 }
 
+static tn_status decode_stretch(void *user, size_t t, size_t worker, tn_error *err)
+{
+    reading *r = user;
+    size_t end = TN__MIN((t + 1) * STRETCH, r->count);
+    tn_status status = TN_OK;
+    for (size_t i = t * STRETCH; i < end && !status; i++)
+        status = decode_member(r, i, worker, err);
+    return status;
+}
+
+/* Stretches of images on as many threads as there are processors; what is read, and the
+ * first failure, do not depend on how many that is. */
+static tn_status decode_chosen(reading *r, tn_error *err)
+{
+    size_t stretches = (r->count + STRETCH - 1) / STRETCH;
+    tn__workers *workers = NULL;
+    r->workers = TN__MIN(tn__processors(), stretches);
+    r->decoders = tn__alloc(r->workers, sizeof(tn__decoder *));
+    if (!r->decoders)
+        return tn__fail_memory(err, r->workers * sizeof(tn__decoder *));
+    tn_status status = TN_OK;
+    for (size_t w = 0; w < r->workers && !status; w++)
+        status = tn__decoder_create(&r->decoders[w], err);
+    if (status || (status = find_channels(r, err)) != TN_OK ||
+        (status = reserve(r, err)) != TN_OK ||
+        (status = tn__workers_create(&workers, r->workers, err)) != TN_OK)
+        return status;
+    status = tn__workers_run(workers, stretches, decode_stretch, r, err);
+    tn__workers_free(workers);
+    return status;
+}
+
 static tn_status decode_members(reading *r, tn_error *err)
 {
     size_t total = r->listing->count;
-    uint32_t *index = NULL;
     int32_t *labels = tn__alloc(total, sizeof *labels);
     if (!labels)
         return tn__fail_memory(err, total * sizeof *labels);
     for (size_t i = 0; i < total; i++)
         labels[i] = r->listing->members[i].label;
     tn__source source = {labels, total, r->data->classes, .sorted = true};
-    tn_status status = tn__data_select(&index, &r->count, r->spec, &source, err);
-    if (status || (status = tn__decoder_create(&r->decoder, err)) != TN_OK)
-        goto done;
-    status = find_channels(r, err);
-    for (size_t i = 0; i < r->count && !status; i++)
-        status = decode_member(r, i, &r->listing->members[index[i]], err);
-done:
-    tn__decoder_free(r->decoder);
+    tn_status status = tn__data_select(&r->index, &r->count, r->spec, &source, err);
+    if (!status)
+        status = decode_chosen(r, err);
+    for (size_t w = 0; w < r->workers && r->decoders; w++)
+        tn__decoder_free(r->decoders[w]);
+    tn__free(r->decoders);
     tn__free(labels);
-    tn__free(index);
+    tn__free(r->index);
     return status;
 }
 

@@ -33,9 +33,11 @@ tn_status tn__listing_add(tn__member **out, tn__listing *listing, const char *pa
                           tn_error *err) TN_MUST_USE;
 void tn__listing_release(tn__listing *listing);
 
-/* Borrows the bytes of a member until the next call. */
-typedef tn_status tn__member_load(void *user, const uint8_t **bytes, size_t *size,
-                                  const tn__member *member, tn_error *err);
+/* Borrows the bytes of a member; they live as long as the source, or as *held, which
+ * the caller releases (NULL: none). Called from several threads. */
+typedef tn_status tn__member_load(void *user, tn__buffer **held, const uint8_t **bytes,
+                                  size_t *size, const tn__member *member,
+                                  tn_error *err);
 
 /* Fills data with the listed images. They are in order of their paths; with skip or
  * limit, shuffled by the seed before the choice. */

@@ -73,10 +73,11 @@ static tn_status take_member(shelf *s, tn__listing *listing, struct archive *arc
     return status ? status : shelve(s, member, archive, (size_t)size, path, err);
 }
 
-static tn_status load(void *user, const uint8_t **bytes, size_t *size,
-                      const tn__member *member, tn_error *err)
+static tn_status load(void *user, tn__buffer **held, const uint8_t **bytes,
+                      size_t *size, const tn__member *member, tn_error *err)
 {
     const shelf *s = user;
+    (void)held;
     (void)err;
     *bytes = s->bytes + member->offset;
     *size = member->size;
