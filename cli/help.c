@@ -41,6 +41,7 @@ static const char data_topic[] =
     "                        ImageNet, by the kind and the size of the images\n"
     "  size=N                scale images to NxN\n"
     "  classes=N             number of classes\n"
+    "  cache=DIR             of a tar: keep its images decoded in DIR, by content\n"
     "  seed=N                of random images; of the order of folders and tars;\n"
     "                        of parts\n"
     "\n"

@@ -37,6 +37,11 @@ typedef struct tn_dataset tn_dataset;
  * std=a/b/c (of pixels in 0..1; one value serves all channels), size=N (images are
  * scaled to NxN), classes=N (labels from 0 to N - 1), seed=N (1).
  *
+ * cache=DIR (of a tar): keep the decoded images in DIR, one byte a pixel, and take them
+ * from there the next time: by the archive's SHA-256 and what is chosen, so a changed
+ * archive is decoded anew. DIR is made where it is not there; what lies in it may be
+ * removed at any time.
+ *
  * Before skip and limit, only=0-4/7 (images of these classes; labels stay) and part=K/N
  * (the Kth of N parts) choose. Parts are disjoint and together all images. The images
  * of each class are dealt out at random by `seed`, in the proportions shares=a/b/c

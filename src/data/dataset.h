@@ -44,6 +44,7 @@ bool tn__class_set_has(const tn__class_set *set, uint32_t label);
 /* kind:path[,key=value...], parsed. */
 typedef struct tn__data_spec {
     char *kind, *path; /* owned; path is "" where left out */
+    char *cache;       /* owned; a folder, or NULL */
     const char *split; /* one of tn__split_names, or NULL */
     size_t limit;      /* 0: all */
     size_t skip;
@@ -67,6 +68,10 @@ void tn__data_spec_release(tn__data_spec *spec);
 /* Writes the spec of an opened data set with every key that matters. */
 tn_status tn__data_spec_format(char **out, const tn__data_spec *spec,
                                const tn_dataset *data, tn_error *err) TN_MUST_USE;
+/* The keys of a spec that choose and scale images, in new memory: ",only=0-4,limit=9".
+ */
+tn_status tn__data_spec_chosen(char **out, const tn__data_spec *spec,
+                               tn_error *err) TN_MUST_USE;
 /* Which of names[0..count) is meant by `word`: at most two letters away; or NULL. */
 const char *tn__nearest_name(const char *word, const char *const *names, size_t count);
 

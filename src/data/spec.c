@@ -28,14 +28,15 @@ enum {
     KEY_SHARES,
     KEY_DIRICHLET,
     KEY_SPECIAL,
+    KEY_CACHE,
     KEYS
 };
 static const char *const key_names[KEYS] = {
-    "split", "limit", "skip", "mean",   "std",       "size",   "classes",
-    "seed",  "only",  "part", "shares", "dirichlet", "special"};
+    "split", "limit", "skip", "mean",   "std",       "size",    "classes",
+    "seed",  "only",  "part", "shares", "dirichlet", "special", "cache"};
 #define KEY_LIST                                                                       \
     "split, limit, skip, only, part, shares, dirichlet, special, mean, std, size, "    \
-    "classes, seed"
+    "classes, seed, cache"
 
 /* Levenshtein's distance of two short words, cut at 3; row[j] holds the distance of a's
  * first i letters to b's first j. */
@@ -324,6 +325,12 @@ static tn_status parse_value(tn__data_spec *spec, size_t key, const char *text,
         return parse_part(spec, text, err);
     case KEY_SHARES:
         return parse_list(spec->shares, &spec->share_count, name, text, true, err);
+    case KEY_CACHE:
+        spec->cache = tn__strdup(text);
+        return !spec->cache ? tn__fail_memory(err, strlen(text))
+               : *text      ? TN_OK
+                            : tn__fail(err, TN_ERROR_ARGUMENT,
+                                       "'cache=' in a data spec: expected a folder");
     case KEY_DIRICHLET:
         return parse_dirichlet(&spec->dirichlet, text, err);
     default:
@@ -381,6 +388,10 @@ tn_status tn__data_spec_parse(tn__data_spec *out, const char *text, tn_error *er
     }
     if (!status)
         status = check_parts(&spec, seen, err);
+    if (!status && spec.cache && strcmp(spec.kind, "tar") != 0)
+        status = tn__fail(err, TN_ERROR_ARGUMENT,
+                          "key 'cache' in a data spec of kind '%s': only tar has it",
+                          spec.kind);
 done:
     tn__free(rest);
     if (status)
@@ -394,6 +405,7 @@ void tn__data_spec_release(tn__data_spec *spec)
 {
     tn__free(spec->kind);
     tn__free(spec->path);
+    tn__free(spec->cache);
     *spec = (tn__data_spec){0};
 }
 
@@ -454,6 +466,18 @@ static void format_choice(char *text, size_t size, const tn__data_spec *spec)
     if (!equal)
         format_list(shares, sizeof shares, "shares", spec->shares, spec->share_count);
     snprintf(text, size, "%s%s%s%s%s", only, part, shares, dirichlet, special);
+}
+
+tn_status tn__data_spec_chosen(char **out, const tn__data_spec *spec, tn_error *err)
+{
+    char skip[32], limit[32], size[32], choice[1700];
+    format_choice(choice, sizeof choice, spec);
+    format_count(skip, sizeof skip, "skip", spec->skip);
+    format_count(limit, sizeof limit, "limit", spec->limit);
+    format_count(size, sizeof size, "size", spec->size);
+    *out = tn__format("%s%s%s%s,seed=%llu", choice, skip, limit, size,
+                      (unsigned long long)spec->seed);
+    return *out ? TN_OK : tn__fail_memory(err, strlen(choice));
 }
 
 tn_status tn__data_spec_format(char **out, const tn__data_spec *spec,

@@ -8,6 +8,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include "data/image_cache.h"
 #include "data/listing.h"
 #include "data/unpack.h"
 
@@ -84,8 +85,8 @@ static tn_status load(void *user, tn__buffer **held, const uint8_t **bytes,
     return TN_OK;
 }
 
-tn_status tn__tar_read(tn_dataset *data, const tn__data_spec *spec, const char *wanted,
-                       tn_error *err)
+static tn_status read_archive(tn_dataset *data, const tn__data_spec *spec,
+                              const char *wanted, tn_error *err)
 {
     struct archive *archive = NULL;
     struct archive_entry *entry = NULL;
@@ -108,5 +109,24 @@ tn_status tn__tar_read(tn_dataset *data, const tn__data_spec *spec, const char *
     archive_read_free(archive);
     tn__listing_release(&listing);
     tn__free(s.bytes);
+    return status;
+}
+
+tn_status tn__tar_read(tn_dataset *data, const tn__data_spec *spec, const char *wanted,
+                       tn_error *err)
+{
+    char *path = NULL;
+    bool found = false;
+    if (!spec->cache)
+        return read_archive(data, spec, wanted, err);
+    tn_status status = tn__image_cache_path(&path, spec, wanted, err);
+    if (!status)
+        status = tn__image_cache_load(&found, data, spec, path, err);
+    if (!status && !found) {
+        status = read_archive(data, spec, wanted, err);
+        if (!status)
+            status = tn__image_cache_store(data, path, err);
+    }
+    tn__free(path);
     return status;
 }

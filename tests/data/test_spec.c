@@ -13,8 +13,9 @@ static tn__data_spec parse(const char *text)
 static void every_key_is_read(void **state)
 {
     (void)state;
-    tn__data_spec spec = parse("tar:/a/b.tar,split=val,limit=5,skip=3,mean=0.5/0.25/1,"
-                               "std=2,size=32,classes=7,seed=18446744073709551615");
+    tn__data_spec spec =
+        parse("tar:/a/b.tar,split=val,limit=5,skip=3,mean=0.5/0.25/1,"
+              "std=2,size=32,classes=7,seed=18446744073709551615,cache=/c");
     assert_string_equal(spec.kind, "tar");
     assert_string_equal(spec.path, "/a/b.tar");
     assert_string_equal(spec.split, "val");
@@ -27,6 +28,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(spec.size, 32);
     assert_int_equal(spec.classes, 7);
     assert_true(spec.seed == UINT64_MAX);
+    assert_string_equal(spec.cache, "/c");
     tn__data_spec_release(&spec);
 }
 
@@ -51,6 +53,8 @@ static void bad_specs_are_refused(void **state)
     } cases[] = {
         {"idx:a,lmit=3", "unknown key 'lmit' in a data spec, did you mean 'limit'"},
         {"idx:a,colour=3", "known are split, limit, skip"},
+        {"tar:a,cache=", "expected a folder"},
+        {"idx:a,cache=b", "kind 'idx': only tar has it"},
         {"idx:a,limit", "has no value, expected limit=..."},
         {"idx:a,", "unknown key ''"},
         {"idx:a,limit=0", "expected a whole number from 1"},
