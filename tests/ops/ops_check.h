@@ -298,18 +298,20 @@ typedef struct recorder {
     size_t merge_count;
 } recorder;
 
-static inline tn_status record_tie(tn__coupling *c, int a, int a_axis, size_t i, int b,
-                                   int b_axis, size_t j, tn_error *err)
+static inline tn_status record_tie(tn__coupling *c, tn__spot a, tn__spot b,
+                                   size_t count, tn_error *err)
 {
     recorder *r = (recorder *)c;
     (void)err;
-    assert_true(r->tie_count < TN__COUNT(r->ties));
-    r->ties[r->tie_count].a = a;
-    r->ties[r->tie_count].a_axis = a_axis;
-    r->ties[r->tie_count].i = i;
-    r->ties[r->tie_count].b = b;
-    r->ties[r->tie_count].b_axis = b_axis;
-    r->ties[r->tie_count++].j = j;
+    assert_true(count <= TN__COUNT(r->ties) - r->tie_count);
+    for (size_t k = 0; k < count; k++) {
+        r->ties[r->tie_count].a = a.operand;
+        r->ties[r->tie_count].a_axis = a.axis;
+        r->ties[r->tie_count].i = a.index + k;
+        r->ties[r->tie_count].b = b.operand;
+        r->ties[r->tie_count].b_axis = b.axis;
+        r->ties[r->tie_count++].j = b.index + k;
+    }
     return TN_OK;
 }
 

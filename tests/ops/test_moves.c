@@ -51,6 +51,36 @@ static void padding_adds_constants_and_crops(void **state)
     check_end(&c);
 }
 
+static void padding_repeats_the_input(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mode;
+        float row[8];
+    } modes[] = {{"edge", {1, 1, 1, 2, 3, 3, 3, 3}},
+                 {"reflect", {3, 2, 1, 2, 3, 2, 1, 2}},
+                 {"wrap", {2, 3, 1, 2, 3, 1, 2, 3}}};
+    for (size_t k = 0; k < TN__COUNT(modes); k++) {
+        check c = check_start();
+        check_input(&c, 2, (int64_t[]){2, 3}, six);
+        check_list(&c, 4, (int64_t[]){0, 2, 0, 3});
+        check_node(&c, "Pad", 13, 1);
+        check_text(&c, "mode", modes[k].mode);
+        assert_ok(check_run(&c, err));
+        float wanted[16];
+        for (size_t i = 0; i < 8; i++) {
+            wanted[i] = modes[k].row[i];
+            wanted[8 + i] = modes[k].row[i] + 3;
+        }
+        check_values(&c, 0, 16, wanted, 0);
+        check_gradients(&c, 2e-3);
+        const recorder *r = record(&c);
+        assert_int_equal(ties_of(r, TN__OUT(0), 0), 2);
+        assert_int_equal(ties_of(r, TN__OUT(0), 1), 0);
+        check_end(&c);
+    }
+}
+
 static check slice(const int64_t *start, const int64_t *end, const int64_t *step)
 {
     check c = check_start();
@@ -241,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(axes_are_permuted),
         cmocka_unit_test(padding_adds_constants_and_crops),
+        cmocka_unit_test(padding_repeats_the_input),
         cmocka_unit_test(slices_follow_their_bounds),
         cmocka_unit_test(old_slices_have_attributes),
         cmocka_unit_test(parts_are_joined),

@@ -1,5 +1,6 @@
-/* pad.c - Pad by a constant: shapes, coupling rule and the strided copy it is. Negative
- * pads crop. The pads are an attribute, and inputs since operator set 11. */
+/* pad.c - Pad: shapes, coupling rule and the copy it is, strided where a constant is
+ * added. Negative pads crop. The pads are an attribute, and inputs since operator set
+ * 11. */
 #include <string.h>
 
 #include "ops/operand.h"
@@ -8,7 +9,13 @@
 
 #define PAD_MAX (INT64_C(1) << 32)
 
+/* What stands beyond the input: a constant, its last element, its image in a mirror on
+ * the last element, or the input again. */
+typedef enum pad_mode { CONSTANT, EDGE, REFLECT, WRAP, MODES } pad_mode;
+static const char *const mode_names[] = {"constant", "edge", "reflect", "wrap"};
+
 typedef struct padding {
+    pad_mode mode;
     int64_t begin[TN__MAX_RANK], end[TN__MAX_RANK];
 } padding;
 
@@ -44,6 +51,14 @@ static tn_status read_padding(padding *out, const tn__site *site, tn_error *err)
         return tn__fail(err, TN_ERROR_FORMAT, "'pads' has %zu elements, expected %zu",
                         pads.count, 2 * count);
     *out = (padding){0};
+    const char *mode = tn__node_string(site->node, "mode", mode_names[CONSTANT]);
+    while (out->mode < MODES && strcmp(mode, mode_names[out->mode]) != 0)
+        out->mode++;
+    if (out->mode == MODES)
+        return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                        "mode is '%s', expected 'constant', 'edge', 'reflect' or "
+                        "'wrap'",
+                        mode);
     for (size_t i = 0; i < count; i++) {
         int64_t begin = pads.v[i], end = pads.v[i + count];
         if (TN__MAX(begin, end) > PAD_MAX || TN__MIN(begin, end) < -PAD_MAX)
@@ -65,10 +80,6 @@ static tn_status pad_infer(tn__inferred *out, const tn__site *site, tn_error *er
         (status = tn__expect_one_output(site, err)) != TN_OK ||
         (status = read_padding(&p, site, err)) != TN_OK)
         return status;
-    const char *mode = tn__node_string(site->node, "mode", "constant");
-    if (strcmp(mode, "constant") != 0)
-        return tn__fail(err, TN_ERROR_UNSUPPORTED, "mode is '%s', expected 'constant'",
-                        mode);
     const tn__shape *value = tn__site_in(site, 2);
     size_t count;
     if (value && (!tn__shape_count(&count, value) || count != 1))
@@ -78,6 +89,9 @@ static tn_status pad_infer(tn__inferred *out, const tn__site *site, tn_error *er
     out->dtype = site->in_dtype[0];
     out->shape = *site->in[0];
     for (int k = 0; k < out->shape.rank; k++) {
+        if (p.mode != CONSTANT && site->in[0]->dims[k] == 0)
+            return tn__fail(err, TN_ERROR_MISMATCH,
+                            "axis %d is empty: there is nothing to pad it with", k);
         out->shape.dims[k] += p.begin[k] + p.end[k];
         if (out->shape.dims[k] < 0)
             return tn__fail(
@@ -89,12 +103,19 @@ static tn_status pad_infer(tn__inferred *out, const tn__site *site, tn_error *er
     return TN_OK;
 }
 
-/* Cells that padding adds are tied to nothing: all hold the same constant. */
+/* Cells that padding adds are tied to nothing: all hold the same constant. Where they
+ * repeat others, the order of those counts. */
 static tn_status pad_couple(tn__coupling *c, const tn__site *site, tn_error *err)
 {
     padding p;
     tn_status status = read_padding(&p, site, err);
     for (int k = 0; k < site->in[0]->rank && !status; k++) {
+        if (p.mode != CONSTANT && (p.begin[k] != 0 || p.end[k] != 0)) {
+            status = c->freeze(c, 0, k, "padded axis", err);
+            if (!status)
+                status = c->freeze(c, TN__OUT(0), k, "padded axis", err);
+            continue;
+        }
         int64_t first = TN__MAX(-p.begin[k], 0);
         int64_t end = TN__MIN(site->in[0]->dims[k], site->out[0].dims[k] - p.begin[k]);
         if (first < end)
@@ -147,14 +168,69 @@ static void fill(char *to, size_t count, const tn__tensor *const *in,
             memset(to + i * size, 0, size);
 }
 
+/* The index of an axis of the input that stands at index `at` counted from its first;
+ * `at` may lie beyond. */
+static int64_t source_index(pad_mode mode, int64_t at, int64_t extent)
+{
+    int64_t period = mode == WRAP ? extent : TN__MAX(2 * (extent - 1), 1);
+    if (mode == EDGE)
+        return TN__MIN(TN__MAX(at, 0), extent - 1);
+    at %= period;
+    at += at < 0 ? period : 0;
+    return at < extent ? at : period - at;
+}
+
+/* The element of the input that is element i of the output. */
+static size_t source_of(size_t i, const padding *p, const tn__site *site)
+{
+    const tn__shape *in = site->in[0], *out = &site->out[0];
+    size_t source = 0, stride = 1;
+    for (int a = in->rank - 1; a >= 0; a--) {
+        int64_t at = (int64_t)(i % (size_t)out->dims[a]) - p->begin[a];
+        i /= (size_t)out->dims[a];
+        source += stride * (size_t)source_index(p->mode, at, in->dims[a]);
+        stride *= (size_t)in->dims[a];
+    }
+    return source;
+}
+
+static tn_status repeat_forward(tn__tensor *out, const tn__tensor *in, const padding *p,
+                                const tn__site *site, tn_error *err)
+{
+    void *data;
+    tn_status status = tn__tensor_write(out, &data, err);
+    size_t count = tn__tensor_count(out), size = tn__dtype_size(in->dtype);
+    const char *from = tn__tensor_data(in);
+    for (size_t i = 0; i < count && !status; i++)
+        memcpy((char *)data + i * size, from + source_of(i, p, site) * size, size);
+    return status;
+}
+
+static tn_status repeat_backward(tn__tensor *dx, const tn__tensor *dy, const padding *p,
+                                 const tn__site *site, tn_error *err)
+{
+    size_t count = tn__tensor_count(dx);
+    double *sum = tn__alloc(count, sizeof *sum);
+    if (!sum)
+        return tn__fail_memory(err, count * sizeof *sum);
+    for (size_t i = 0; i < tn__tensor_count(dy); i++)
+        sum[source_of(i, p, site)] += (double)tn__tensor_f32_const(dy)[i];
+    tn__store_f64(dx, sum);
+    tn__free(sum);
+    return TN_OK;
+}
+
 static tn_status pad_forward(tn__tensor *const *out, const tn__tensor *const *in,
                              const tn__site *site, tn_error *err)
 {
     tn__view from, to;
     tn__shape extent;
+    padding p;
     void *data;
-    tn_status status;
-    if ((status = read_views(&from, &to, &extent, site, err)) != TN_OK ||
+    tn_status status = read_padding(&p, site, err);
+    if (!status && p.mode != CONSTANT)
+        return repeat_forward(out[0], in[0], &p, site, err);
+    if (status || (status = read_views(&from, &to, &extent, site, err)) != TN_OK ||
         (status = tn__tensor_write(out[0], &data, err)) != TN_OK)
         return status;
     fill(data, tn__tensor_count(out[0]), in, site);
@@ -171,7 +247,12 @@ static tn_status pad_backward(tn__tensor *const *din, const tn__tensor *const *d
     (void)out;
     tn__view from, to;
     tn__shape extent;
-    tn_status status = read_views(&from, &to, &extent, site, err);
+    padding p;
+    tn_status status = read_padding(&p, site, err);
+    if (!status && din[0] && p.mode != CONSTANT)
+        return repeat_backward(din[0], dout[0], &p, site, err);
+    if (!status)
+        status = read_views(&from, &to, &extent, site, err);
     if (status || !din[0])
         return status;
     float *dx = tn__tensor_f32(din[0]);
