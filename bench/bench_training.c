@@ -7,19 +7,26 @@
  * under /usr/bin/python3 where that has torch) that does a few steps when told to; they
  * take turns, so that a noisy machine is noisy for all. Figures are medians over rounds
  * of the processor time a step took; the first turn warms up and is not counted. A
- * ratio is to the best of PyTorch's in the same precision.
+ * ratio is to the best of PyTorch's in the same precision. A network without an
+ * architecture here is exported by training_peers.py into build/bench-models.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "contenders.h"
 #include "tenon/tenon.h"
 
 #define BATCH 128
 
+#define PYTHON "/usr/bin/python3"
+#define PEERS "bench/training_peers.py"
+#define EXPORTED "build/bench-models"
+
 typedef struct net {
-    const char *name, *arch, *data;
+    const char *name, *arch; /* NULL: exported */
+    const char *data;
     int steps; /* in one turn */
 } net;
 
@@ -27,6 +34,8 @@ static const net nets[] = {
     {"mlp", "mlp:784-400-200-100-10", "random:1x28x28,limit=1280,classes=10", 50},
     {"resnet20", "resnet20", "random:3x32x32,limit=1280,classes=10", 4},
     {"vgg11-bn", "vgg11-bn", "random:3x32x32,limit=1280,classes=10", 2},
+    {"mobilenet", "mobilenet", "random:3x32x32,limit=1280,classes=10", 2},
+    {"vit", NULL, "random:3x32x32,limit=1280,classes=10", 1},
     {"resnet18", "resnet18", "random:3x32x32,limit=1280,classes=10", 1},
 };
 #define NETS (sizeof nets / sizeof nets[0])
@@ -41,6 +50,37 @@ static int after_step(void *user, const tn_progress *progress)
     return round_done(s) && !next_turn(s);
 }
 
+static void path_of(char path[static 64], const net *net)
+{
+    snprintf(path, 64, EXPORTED "/%s.onnx", net->name);
+}
+
+/* Before the contenders start. */
+static void export(const net *net)
+{
+    char path[64], command[192];
+    struct stat info;
+    path_of(path, net);
+    if (net->arch || !stat(path, &info))
+        return;
+    mkdir(EXPORTED, 0777);
+    snprintf(command, sizeof command, PYTHON " " PEERS " %s export %s", net->name,
+             path);
+    if (system(command))
+        fprintf(stderr, "bench_training: '%s' cannot be exported\n", net->name);
+}
+
+static tn_status make_model(tn_model **out, const net *net, const tn_dataset *data,
+                            tn_error *err)
+{
+    char path[64];
+    int64_t shape[3];
+    path_of(path, net);
+    tn_dataset_shape(shape, data);
+    return net->arch ? tn_model_create(out, net->arch, shape, 10, 1, err)
+                     : tn_model_load(out, path, NULL, err);
+}
+
 static int serve(const net *net, size_t threads, tn_precision precision)
 {
     tn_error err = {0};
@@ -49,12 +89,9 @@ static int serve(const net *net, size_t threads, tn_precision precision)
     tn_train_options options = TN_TRAIN_OPTIONS_INIT;
     server s = {0};
     tn_observer observer = {.progress = after_step, .user = &s};
-    int64_t shape[3];
     tn_status status = tn_dataset_open(&data, net->data, NULL, &err);
-    if (!status) {
-        tn_dataset_shape(shape, data);
-        status = tn_model_create(&model, net->arch, shape, 10, 1, &err);
-    }
+    if (!status)
+        status = make_model(&model, net, data, &err);
     options.batch = BATCH;
     options.threads = threads;
     options.precision = precision;
@@ -110,12 +147,10 @@ static void compare(const net *net, const char *self, int rounds)
         {.label = "tenon, 2 workers", .argv = {self, "--serve", net->name, "2", "f32"}},
         {.label = "torch, contiguous",
          .peer = true,
-         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
-                  "contiguous"}},
+         .argv = {PYTHON, PEERS, net->name, "contiguous"}},
         {.label = "torch, channels last",
          .peer = true,
-         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name,
-                  "channels_last"}},
+         .argv = {PYTHON, PEERS, net->name, "channels_last"}},
         {.label = "tenon, bf16, 1 worker",
          .group = 1,
          .argv = {self, "--serve", net->name, "1", "bf16"}},
@@ -125,9 +160,10 @@ static void compare(const net *net, const char *self, int rounds)
         {.label = "torch, bf16 autocast",
          .peer = true,
          .group = 1,
-         .argv = {"/usr/bin/python3", "bench/training_peers.py", net->name, "bf16"}},
+         .argv = {PYTHON, PEERS, net->name, "bf16"}},
     };
     int count = (int)(sizeof c / sizeof c[0]);
+    export(net);
     contend(c, count, rounds, net->steps);
     print_rows(net, c, count);
 }

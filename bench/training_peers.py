@@ -1,12 +1,15 @@
 """The other side of bench_training: PyTorch does training steps when told to.
 
     training_peers.py NET contiguous|channels_last|bf16
+    training_peers.py NET export FILE.onnx
 
-bf16 is autocast with channels_last.
+bf16 is autocast with channels_last. The second form writes a network that is no
+architecture of Tenon's.
 
 Reads "STEPS" lines, does so many steps on 128 random images on one thread, and answers
 "processor-seconds wall-seconds peak-MB", the first two per step.
 """
+import os
 import resource
 import sys
 import time
@@ -75,7 +78,41 @@ def mlp():
     return nn.Sequential(*layers[:-1])
 
 
+def mobilenet():
+    layers, i = [nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32),
+                 nn.ReLU(inplace=True)], 32
+    for o, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
+                      *[(512, 1)] * 5, (1024, 2), (1024, 1)]:
+        layers += [nn.Conv2d(i, i, 3, stride, 1, groups=i, bias=False),
+                   nn.BatchNorm2d(i), nn.ReLU(inplace=True),
+                   nn.Conv2d(i, o, 1, bias=False), nn.BatchNorm2d(o),
+                   nn.ReLU(inplace=True)]
+        i = o
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(i, 10))
+
+
+def vit():
+    """torchvision's, small: 4 layers of width 128 and 4 heads over 64 patches."""
+    import torchvision
+
+    return torchvision.models.VisionTransformer(
+        image_size=32, patch_size=4, num_layers=4, num_heads=4, hidden_dim=128,
+        mlp_dim=512, num_classes=10)
+
+
+def export(net, shape, path):
+    """In evaluation mode: neither has dropout."""
+    torch.onnx.export(net.eval(), torch.randn(1, *shape), path + ".part",
+                      opset_version=13, input_names=["input"],
+                      output_names=["output"],
+                      dynamic_axes={"input": {0: "n"}, "output": {0: "n"}})
+    os.rename(path + ".part", path)
+
+
 NETS = {
+    "mobilenet": (mobilenet, (3, 32, 32)),
+    "vit": (vit, (3, 32, 32)),
     "mlp": (mlp, (1, 28, 28)),
     "resnet20": (lambda: resnet([16, 32, 64], 3, "A"), (3, 32, 32)),
     "vgg11-bn": (vgg11_bn, (3, 32, 32)),
@@ -87,6 +124,8 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(1)
     make, shape = NETS[sys.argv[1]]
+    if sys.argv[2] == "export":
+        return export(make(), shape, sys.argv[3])
     layout = torch.contiguous_format if sys.argv[2] == "contiguous" \
         else torch.channels_last
     autocast = sys.argv[2] == "bf16"
