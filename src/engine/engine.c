@@ -31,22 +31,53 @@ static void source_release(tn__source *source)
     *source = (tn__source){0};
 }
 
-/* The engine computes in f32: other float parameters of its clone are converted. */
-static tn_status convert_parameters(tn_model *model, tn_error *err)
+static bool is_other_float(tn_dtype dtype)
 {
-    for (size_t v = 0; v < model->value_count; v++) {
-        tn__tensor *parameter = &model->values[v].parameter;
-        if (!is_float(parameter->dtype) || parameter->dtype == TN_F32)
-            continue;
-        tn__tensor converted;
-        tn_status status = tn__tensor_convert(&converted, parameter, TN_F32, err);
-        if (status)
-            return status;
-        tn__tensor_release(parameter);
-        *parameter = converted;
-        model->values[v].dtype = TN_F32;
-    }
+    return is_float(dtype) && dtype != TN_F32;
+}
+
+static tn_status widen_tensor(tn__tensor *tensor, tn_error *err)
+{
+    tn__tensor converted = {0};
+    if (!is_other_float(tensor->dtype))
+        return TN_OK;
+    tn_status status = tn__tensor_convert(&converted, tensor, TN_F32, err);
+    if (status)
+        return status;
+    tn__tensor_release(tensor);
+    *tensor = converted;
     return TN_OK;
+}
+
+/* The constants of a node, and what a Cast makes. */
+static tn_status widen_node(tn__node *node, tn_error *err)
+{
+    tn_status status = TN_OK;
+    bool casts = strcmp(node->type, "Cast") == 0;
+    for (size_t k = 0; k < node->attr_count && !status; k++) {
+        tn__attr *attr = &node->attrs[k];
+        if (attr->kind == TN__ATTR_TENSOR)
+            status = widen_tensor(&attr->tensor, err);
+        else if (casts && strcmp(attr->name, "to") == 0 && attr->i > 0 &&
+                 attr->i <= TN_BF16 && is_other_float((tn_dtype)attr->i))
+            attr->i = TN_F32;
+    }
+    return status;
+}
+
+/* The engine computes in f32: parameters, inputs and constants of its clone that are
+ * other floats become that. */
+static tn_status widen(tn_model *model, tn_error *err)
+{
+    tn_status status = TN_OK;
+    for (size_t v = 0; v < model->value_count && !status; v++) {
+        status = widen_tensor(&model->values[v].parameter, err);
+        if (is_other_float(model->values[v].dtype))
+            model->values[v].dtype = TN_F32;
+    }
+    for (size_t n = 0; n < model->node_count && !status; n++)
+        status = widen_node(&model->nodes[n], err);
+    return status;
 }
 
 static tn_status copy_parameters(tn__source *source, tn_error *err)
@@ -119,7 +150,7 @@ static tn_status source_create(tn__source *source, const tn_model *model, size_t
     size_t values = model->value_count;
     tn_status status;
     if ((status = tn__model_clone(&source->model, model, err)) != TN_OK ||
-        (status = convert_parameters(source->model, err)) != TN_OK ||
+        (status = widen(source->model, err)) != TN_OK ||
         (status = tn__links_create(&source->links, source->model, err)) != TN_OK ||
         (status = tn__shapes_infer(&source->shapes, source->model, (int64_t)shard,
                                    err)) != TN_OK)

@@ -2,6 +2,8 @@
  */
 #include "nets.h"
 
+#include "ops/operand.h"
+
 #define ENGINE(...) ((tn__engine_options){__VA_ARGS__})
 
 static size_t image_count(const tn_model *model)
@@ -178,18 +180,64 @@ static void an_engine_outlives_its_model(void **state)
     free(images);
 }
 
+/* Every parameter of another float type, and back. */
+static void convert_parameters(tn_model *model, tn_dtype dtype)
+{
+    for (size_t v = 0; v < model->value_count; v++) {
+        tn__tensor *p = &model->values[v].parameter, converted;
+        if (!tn__dtype_is_float(p->dtype))
+            continue;
+        assert_ok(tn__tensor_convert(&converted, p, dtype, err));
+        tn__tensor_release(p);
+        *p = converted;
+        model->values[v].dtype = dtype;
+    }
+}
+
+/* As exporters write it where the whole network was made half: inputs, parameters, a
+ * constant and a cast. */
+static void a_network_of_halves_is_computed_in_f32(void **state)
+{
+    (void)state;
+    static const tn_dtype types[] = {TN_F16, TN_BF16, TN_F64};
+    float *images = random_floats(3 * 20, 5);
+    for (size_t k = 0; k < TN__COUNT(types); k++) {
+        tn_model *half = net_mlp(), *rounded = net_mlp();
+        size_t constant = 0, cast = 0, sum = 0, n = 0, y = half->outputs[0], count;
+        convert_parameters(half, types[k]);
+        convert_parameters(rounded, types[k]);
+        convert_parameters(rounded, TN_F32);
+        half->values[half->inputs[0]].dtype = types[k];
+        assert_ok(tn__model_add_value(&constant, half, "zero", err));
+        assert_ok(
+            tn__model_add_node(&n, half, "Constant", "c", 0, NULL, 1, &constant, err));
+        tn__attr *attr = NULL;
+        assert_ok(
+            tn__node_add_attr(&attr, &half->nodes[n], "value", TN__ATTR_TENSOR, err));
+        assert_ok(tn__tensor_create(&attr->tensor, types[k], 0, NULL, err));
+        assert_ok(tn__model_add_value(&cast, half, "cast", err));
+        assert_ok(tn__model_add_node(&n, half, "Cast", "t", 1, &y, 1, &cast, err));
+        assert_ok(tn__node_set_int(&half->nodes[n], "to", types[k], err));
+        assert_ok(tn__model_add_value(&sum, half, "sum", err));
+        assert_ok(tn__model_add_node(&n, half, "Add", "s", 2,
+                                     (size_t[]){cast, constant}, 1, &sum, err));
+        half->outputs[0] = sum;
+        float *a = infer_all(half, ENGINE(0), images, 3, &count);
+        float *b = infer_all(rounded, ENGINE(0), images, 3, &count);
+        assert_true(distance(a, b, count) == 0);
+        free(a);
+        free(b);
+        tn_model_free(half);
+        tn_model_free(rounded);
+    }
+    free(images);
+}
+
 static void half_precision_parameters_are_stored_as_such(void **state)
 {
     (void)state;
     tn_model *model = net_mlp();
-    for (size_t v = 0; v < model->value_count; v++) {
-        tn__tensor *p = &model->values[v].parameter, half;
-        if (p->dtype == TN_UNDEFINED)
-            continue;
-        assert_ok(tn__tensor_convert(&half, p, TN_F16, err));
-        tn__tensor_release(p);
-        *p = half;
-    }
+    convert_parameters(model, TN_F16);
     tn__engine *engine = engine_of(model, ENGINE(0));
     assert_ok(tn__engine_store(engine, model, err));
     for (size_t v = 0; v < model->value_count; v++)
@@ -254,6 +302,7 @@ int main(void)
         cmocka_unit_test(results_do_not_depend_on_workers_or_the_last_shard),
         cmocka_unit_test(folded_batch_norm_follows_its_parameters),
         cmocka_unit_test(an_engine_outlives_its_model),
+        cmocka_unit_test(a_network_of_halves_is_computed_in_f32),
         cmocka_unit_test(half_precision_parameters_are_stored_as_such),
         cmocka_unit_test(what_cannot_be_run_is_refused_by_name),
         cmocka_unit_test(running_out_of_memory_is_an_error),

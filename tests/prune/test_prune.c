@@ -4,6 +4,7 @@
 #include "fuse/nets.h"
 #include "neurons/toys.h"
 
+#include "ops/operand.h"
 #include "stats/stats.h"
 #include "tenon/prune.h"
 
@@ -171,13 +172,44 @@ static void budgets_hold(void **state)
     tn_model_free(model);
 }
 
+/* A network of f16 or bf16 comes back in the type it came in, whatever is done. */
+static void types_of_parameters_stay(void **state)
+{
+    (void)state;
+    static const tn_prune_method methods[] = {TN_PRUNE_DELETE, TN_PRUNE_INTRA_FUSION,
+                                              TN_PRUNE_REFIT};
+    for (size_t k = 0; k < 2 * TN__COUNT(methods); k++) {
+        tn_dtype dtype = k & 1 ? TN_BF16 : TN_F16;
+        tn_model *model = make_net("resnet20x0.25", 1);
+        model->values[model->inputs[0]].dtype = dtype;
+        for (size_t v = 0; v < model->value_count; v++) {
+            tn__tensor *tensor = &model->values[v].parameter, half;
+            if (tensor->dtype != TN_F32)
+                continue;
+            assert_ok(tn__tensor_convert(&half, tensor, dtype, err));
+            tn__tensor_release(tensor);
+            *tensor = half;
+            model->values[v].dtype = dtype;
+        }
+        tn_prune_options options = options_of(0.5, methods[k / 2]);
+        options.samples = 8;
+        tn_model *out = pruned(model, "random:3x32x32,limit=8", &options, NULL);
+        for (size_t v = 0; v < out->value_count; v++)
+            if (tn__dtype_is_float(out->values[v].parameter.dtype))
+                assert_int_equal(out->values[v].parameter.dtype, dtype);
+        assert_int_equal(out->values[out->inputs[0]].dtype, dtype);
+        tn_model_free(out);
+        tn_model_free(model);
+    }
+}
+
 /* Three convolutions, the second in groups of 4 onto 4: uneven shares leave as many in
  * each group, by numbers and by what they save. */
 static void groups_of_a_convolution_keep_as_many(void **state)
 {
     (void)state;
     static const tn_prune_allocation by[] = {TN_PRUNE_ALLOCATE_RANK,
-                                           TN_PRUNE_ALLOCATE_ERROR};
+                                             TN_PRUNE_ALLOCATE_ERROR};
     for (size_t k = 0; k < TN__COUNT(by); k++) {
         tn_model *model = toy_grouped(8, 6);
         tn_prune_options options = options_of(0.4, TN_PRUNE_DELETE);
@@ -249,6 +281,7 @@ int main(void)
         cmocka_unit_test(compat_leaves_folded_norms_idle),
         cmocka_unit_test(inner_groups_leave_the_stream_alone),
         cmocka_unit_test(budgets_hold),
+        cmocka_unit_test(types_of_parameters_stay),
         cmocka_unit_test(groups_of_a_convolution_keep_as_many),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(bad_input_is_named),
