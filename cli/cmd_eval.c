@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster.h"
 #include "command.h"
 #include "files.h"
 #include "message.h"
@@ -51,7 +52,8 @@ static tn_status evaluate(struct cli_score *scores, tn_model *const *models,
     size_t count = args->count;
     cli_score_name_files(scores, args->operands, count);
     scores[count] = cli_score_named("prediction ensemble", NULL);
-    tn_status status = cli_score_measure(scores, list, count, false, err);
+    tn_status status = tn_cluster_agree(
+        args->cluster, cli_score_measure(scores, list, count, false, err), err);
     if (status == TN_OK)
         status = cli_score_evaluate(scores, count > 1 ? &scores[count] : NULL, list,
                                     count, data, args, &observer, err);
@@ -60,20 +62,32 @@ static tn_status evaluate(struct cli_score *scores, tn_model *const *models,
     return status;
 }
 
+static tn_status open_all(tn_model **models, tn_dataset **data,
+                          const struct cli_args *args, tn_error *err)
+{
+    tn_status status = cli_models_load(models, args, args->count, err);
+    return status == TN_OK ? tn_dataset_open(data, args->data, "test", err) : status;
+}
+
 static int run(void *user)
 {
-    const struct cli_args *args = user;
+    struct cli_args *args = user;
+    const tn_cluster *cluster = NULL;
     tn_error err = {0};
     size_t count = args->count;
     tn_model **models = cli_alloc(count, sizeof *models);
     struct cli_score *scores = cli_alloc(count + 1, sizeof *scores);
     tn_dataset *data = NULL;
-    tn_status status = cli_models_load(models, args, count, &err);
+    tn_status status = cli_cluster_join(&cluster, args, &err);
+    args->cluster = cluster;
     if (status == TN_OK)
-        status = tn_dataset_open(&data, args->data, "test", &err);
+        status = tn_cluster_agree(cluster, open_all(models, &data, args, &err), &err);
     if (status == TN_OK)
         status = evaluate(scores, models, data, args, &err);
-    int result = status == TN_OK ? show(scores, count, data, args) : cli_fail(&err);
+    int result = status == TN_OK ? CLI_DONE : CLI_FAILED;
+    if (!cluster || cluster->rank == 0)
+        result = status == TN_OK ? show(scores, count, data, args) : cli_fail(&err);
+    cli_cluster_leave(cluster);
     tn_dataset_free(data);
     cli_models_free(models, count);
     free(models);
@@ -85,6 +99,7 @@ static const struct cli_option options[] = {
     CLI_OPTION("force", CLI_FLAG, offsetof(struct cli_args, force), NULL,
                "replace the report where it is there already", .recorded = false,
                .letter = 'f'),
+    CLI_MPI_OPTION("the images"),
 };
 static const struct cli_group group = CLI_GROUP("Output", options);
 

@@ -100,6 +100,7 @@ struct cli_args {
     const char *data, *eval_data;
     const char *report;
     bool mpi;
+    const struct tn_cluster *cluster; /* that shares evaluations (cluster.h), or NULL */
     tn_precision precision;
 };
 

@@ -58,6 +58,7 @@ tn_status cli_score_evaluate(struct cli_score *scores, struct cli_score *ensembl
     tn_eval_options options = TN_EVAL_OPTIONS_INIT;
     options.threads = args->threads;
     options.precision = args->precision;
+    options.cluster = args->cluster;
     tn_status status = tn_eval(reports, ensemble ? &together : NULL, models, count,
                                data, &options, observer, err);
     for (size_t i = 0; i < count && status == TN_OK; i++) {

@@ -69,13 +69,16 @@ static tn_status open_all(struct training *t, tn_error *err)
         (status = tn_dataset_open(&t->data, base->data, "train", err)) ||
         (status = t->job->open(t->models, t->args, t->data, err)))
         return status;
-    return is_first(t) ? cli_eval_data_open(&t->eval_data, base, err) : TN_OK;
+    return cli_eval_data_open(&t->eval_data, base, err);
 }
 
 static tn_status score(struct training *t, size_t row, const tn_model *model,
                        const tn_observer *observer, tn_error *err)
 {
-    tn_status status = cli_score_measure(&t->scores[row], &model, 1, true, err);
+    tn_status status = TN_OK;
+    if (is_first(t))
+        status = cli_score_measure(&t->scores[row], &model, 1, true, err);
+    status = tn_cluster_agree(t->cluster, status, err);
     if (status != TN_OK || !t->eval_data)
         return status;
     return cli_score_evaluate(&t->scores[row], NULL, &model, 1, t->eval_data,
@@ -106,17 +109,16 @@ static tn_status work(struct training *t, const tn_observer *observer, tn_error 
     tn_status status = TN_OK;
     cli_score_name_files(t->scores, base->operands, before);
     t->scores[before] = cli_score_named(cli_base_name(base->output), base->output);
-    for (size_t row = 0; row < before && is_first(t) && status == TN_OK; row++)
+    for (size_t row = 0; row < before && status == TN_OK; row++)
         status = score(t, row, t->models[row], observer, err);
-    status = tn_cluster_agree(t->cluster, status, err);
     if (status == TN_OK)
         status = run_training(t, observer, err);
-    if (status != TN_OK || !is_first(t))
-        return status;
-    status = cli_model_write(t->result, base, base->output, inputs,
-                             t->job->teachers + 1, err);
-    if (status == TN_OK && t->args->train.state)
+    if (status == TN_OK && is_first(t))
+        status = cli_model_write(t->result, base, base->output, inputs,
+                                 t->job->teachers + 1, err);
+    if (status == TN_OK && is_first(t) && t->args->train.state)
         remove(t->args->train.state);
+    status = tn_cluster_agree(t->cluster, status, err);
     if (status == TN_OK)
         status = score(t, before, t->result, observer, err);
     t->scores[before].seconds = t->report.seconds;
@@ -186,7 +188,7 @@ int cli_training_run(struct cli_training_args *args, const struct cli_training_j
     args->train.threads = args->base.threads;
     args->train.replace_logs = args->base.force;
     tn_status status = cli_cluster_join(&t.cluster, &args->base, &err);
-    args->train.cluster = t.cluster;
+    args->train.cluster = args->base.cluster = t.cluster;
     if (status == TN_OK)
         status = tn_cluster_agree(t.cluster, open_all(&t, &err), &err);
     if (status == TN_OK) {

@@ -8,6 +8,7 @@
 #ifndef TENON_EVAL_H
 #define TENON_EVAL_H
 
+#include "tenon/cluster.h"
 #include "tenon/data.h"
 #include "tenon/dtype.h"
 #include "tenon/model.h"
@@ -18,8 +19,12 @@ extern "C" {
 
 /* How networks are run. */
 typedef struct tn_eval_options {
-    size_t threads;         /* 0: one for each processor */
-    tn_precision precision; /* TN_PRECISION_F32 unless said: figures are compared */
+    size_t threads;            /* 0: one for each processor */
+    tn_precision precision;    /* TN_PRECISION_F32 unless said: figures are compared */
+    const tn_cluster *cluster; /* of tn_eval(): processes that share the images, or
+                                  NULL. All make the same call and have the same report
+                                  but for seconds; accuracy is that of one process,
+                                  means agree to rounding */
 } tn_eval_options;
 /* The defaults of tn_eval_options. */
 #define TN_EVAL_OPTIONS_INIT                                                           \

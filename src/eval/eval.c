@@ -1,5 +1,6 @@
 /* eval.c - tn_eval(): models, one by one and together, on a data set. */
 #include <math.h>
+#include <string.h>
 
 #include "eval/fit.h"
 #include "eval/metrics.h"
@@ -83,36 +84,67 @@ static void write_reports(tn_eval_report *out, tn_eval_report *ensemble,
     }
 }
 
+/* Makes the sums of this process those of all; each comes here, whatever it came to. */
+static tn_status share(evaluation *e, const tn_cluster *cluster, tn_status status,
+                       tn_error *err)
+{
+    enum { NUMBERS = 3 + 2 * TN__CALIBRATION_BINS };
+    status = tn_cluster_agree(cluster, status, err);
+    for (size_t m = 0; m <= e->count && !status && cluster; m++) {
+        tn__metrics *metrics = &e->metrics[m];
+        double numbers[NUMBERS] = {(double)metrics->images, (double)metrics->correct,
+                                   metrics->loss};
+        size_t bins = sizeof metrics->hits;
+        memcpy(numbers + 3, metrics->confidence, bins);
+        memcpy(numbers + 3 + TN__CALIBRATION_BINS, metrics->hits, bins);
+        status = tn__cluster_sum(cluster, numbers, NUMBERS, err);
+        metrics->images = (size_t)numbers[0];
+        metrics->correct = (size_t)numbers[1];
+        metrics->loss = numbers[2];
+        memcpy(metrics->confidence, numbers + 3, bins);
+        memcpy(metrics->hits, numbers + 3 + TN__CALIBRATION_BINS, bins);
+    }
+    return status;
+}
+
+static tn_status evaluate(evaluation *e, tn__runners *runners, const tn__stream *stream,
+                          tn_error *err)
+{
+    tn_status status = check_models(runners, e->models, stream->data, err);
+    if (status)
+        return status;
+    e->classes = tn__engine_output_count(runners->engines[0]);
+    e->metrics = tn__alloc(e->count + 1, sizeof *e->metrics);
+    e->seconds = tn__alloc(e->count, sizeof *e->seconds);
+    e->log_p = tn__alloc(e->count + 1, e->classes * sizeof *e->log_p);
+    if (!e->metrics || !e->seconds || !e->log_p)
+        return tn__fail_memory(err, (e->count + 1) * e->classes * sizeof *e->log_p);
+    return tn__stream_run(stream, visit, e, err);
+}
+
 tn_status tn_eval(tn_eval_report *out, tn_eval_report *ensemble,
                   const tn_model *const *models, size_t count, const tn_dataset *data,
                   const tn_eval_options *options, const tn_observer *observer,
                   tn_error *err)
 {
+    const tn_cluster *cluster = options ? options->cluster : NULL;
     tn__runners runners = {0};
     evaluation e = {.models = models, .count = count};
     if (count == 0)
         return tn__fail(err, TN_ERROR_ARGUMENT, "no model to evaluate");
     tn_status status = tn__runners_create(&runners, models, count, 0, options, err);
-    if (status)
-        return status;
-    if ((status = check_models(&runners, models, data, err)) != TN_OK)
-        goto done;
-    e.classes = tn__engine_output_count(runners.engines[0]);
-    e.metrics = tn__alloc(count + 1, sizeof *e.metrics);
-    e.seconds = tn__alloc(count, sizeof *e.seconds);
-    e.log_p = tn__alloc(count + 1, e.classes * sizeof *e.log_p);
-    if (!e.metrics || !e.seconds || !e.log_p) {
-        status = tn__fail_memory(err, (count + 1) * e.classes * sizeof *e.log_p);
-        goto done;
+    if (!status) {
+        tn__stream stream = {.engines = runners.engines,
+                             .count = count,
+                             .data = data,
+                             .cluster = cluster,
+                             .stage = "evaluating",
+                             .observer = observer};
+        status = evaluate(&e, &runners, &stream, err);
     }
-    tn__stream stream = {.engines = runners.engines,
-                         .count = count,
-                         .data = data,
-                         .stage = "evaluating",
-                         .observer = observer};
-    if ((status = tn__stream_run(&stream, visit, &e, err)) == TN_OK)
+    status = share(&e, cluster, status, err);
+    if (!status)
         write_reports(out, ensemble, &e);
-done:
     tn__free(e.metrics);
     tn__free(e.seconds);
     tn__free(e.log_p);

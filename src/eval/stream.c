@@ -107,13 +107,17 @@ tn_status tn__stream_run(const tn__stream *s, tn__stretch_visit *visit, void *us
                          tn_error *err)
 {
     size_t total = s->index ? s->index_count : tn_dataset_count(s->data);
+    size_t begin, count;
     window w = {0};
     double start = tn__seconds();
-    tn_status status = window_create(&w, s, total, err);
+    tn__cluster_share(&begin, &count, s->cluster, tn__cluster_rank(s->cluster), total);
+    if (count == 0)
+        return TN_OK;
+    tn_status status = window_create(&w, s, count, err);
     if (status)
         return status;
-    for (size_t first = 0; first < total && !status;) {
-        size_t n = TN__MIN(w.images, total - first);
+    for (size_t first = begin; first < begin + count && !status;) {
+        size_t n = TN__MIN(w.images, begin + count - first);
         tn__stretch stretch = {first, n, w.labels, (const float *const *)w.logits,
                                w.seconds};
         if ((status = run_stretch(&w, s, first, n, err)) != TN_OK ||
@@ -121,8 +125,8 @@ tn_status tn__stream_run(const tn__stream *s, tn__stretch_visit *visit, void *us
             break;
         first += n;
         tn_progress progress = {.stage = s->stage,
-                                .done = (double)first,
-                                .total = (double)total,
+                                .done = (double)(first - begin),
+                                .total = (double)count,
                                 .unit = "images",
                                 .loss = (double)NAN,
                                 .accuracy = (double)NAN,

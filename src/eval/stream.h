@@ -24,7 +24,7 @@ void tn__runners_release(tn__runners *runners);
 
 /* What a visitor sees. */
 typedef struct tn__stretch {
-    size_t first, images;       /* images first .. first + images - 1 of the run */
+    size_t first, images;       /* images first .. first + images - 1 of all */
     const int32_t *labels;      /* [images] */
     const float *const *logits; /* [engines]: [images, K] */
     const double *seconds;      /* [engines]: what this stretch took */
@@ -38,7 +38,9 @@ typedef struct tn__stream {
     const tn_dataset *data;
     const uint32_t *index; /* [index_count]: the images, or NULL: all */
     size_t index_count;
-    const char *stage;           /* of the progress */
+    const tn_cluster
+        *cluster;      /* each process sees its run of them; NULL: one sees all */
+    const char *stage; /* of the progress */
     const tn_observer *observer; /* or NULL */
 } tn__stream;
 

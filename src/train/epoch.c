@@ -194,21 +194,6 @@ static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error 
     return TN_OK;
 }
 
-/* Those of the images held out that fall to this process. */
-static tn_status judge_share(judgement *j, const tn__trainer *t, tn__engine *judge,
-                             tn_error *err)
-{
-    const tn_cluster *cluster = t->options->cluster;
-    size_t first, count;
-    tn__cluster_share(&first, &count, cluster, tn__cluster_rank(cluster), t->held);
-    tn__stream stream = {.engines = &judge,
-                         .count = 1,
-                         .data = t->data,
-                         .index = t->order + t->trained + first,
-                         .index_count = count};
-    return count ? tn__stream_run(&stream, judge_stretch, j, err) : TN_OK;
-}
-
 /* The engine that has what would be returned: the weights, or their average. */
 static tn__engine *finished(tn__trainer *t)
 {
@@ -232,7 +217,13 @@ static tn_status keep_best(double *accuracy, tn__trainer *t, tn_error *err)
                    ? tn__engine_store(finished(t), t->result, err)
                    : TN_OK;
     tn__engine *judge = finished(t);
-    tn_status status = judge_share(&j, t, judge, err);
+    tn__stream stream = {.engines = &judge,
+                         .count = 1,
+                         .data = t->data,
+                         .index = t->order + t->trained,
+                         .index_count = t->held,
+                         .cluster = t->options->cluster};
+    tn_status status = tn__stream_run(&stream, judge_stretch, &j, err);
     double correct = (double)j.correct;
     status = tn__trainer_agree(t, status, err);
     if (!status)
