@@ -15,7 +15,7 @@ $ sh two tenon distill start.onnx mlp:768-300-10 -q -o two.onnx -f --data random
 $ cmp one.onnx two.onnx
 $ sh two tenon train mlp:768-10 -q -o two.onnx -f --data random:3x16x16,limit=256 --batch 64 --mpi 2>&1 | grep -c '^tenon: 2 processes for the 1 shards of a step'
 1
-$ tenon eval start.onnx two.onnx --data random:3x16x16,limit=301 --json >one.json
-$ sh two tenon eval start.onnx two.onnx --data random:3x16x16,limit=301 --json --threads 1 --mpi >two.json
+$ tenon eval start.onnx two.onnx --data random:3x16x16,limit=301 -q --json >one.json
+$ sh two tenon eval start.onnx two.onnx --data random:3x16x16,limit=301 -q --json --threads 1 --mpi >two.json
 $ for f in one two; do tr , '\n' <$f.json | grep -E '"(accuracy|images)"' >$f.txt; done; diff one.txt two.txt && wc -l <two.txt
 6
