@@ -128,8 +128,7 @@ def bars(pair):
     parents = [kept(f"{pair.label}-{name}") for name in pair.names]
     return {"the better parent as it was": [p and p["accuracy"] for p in parents],
             "the better transfer": [result(pair, name) for name in TRANSFERS],
-            "the better parent alone, same budget": [result(pair, name) for name in ALONE],
-            TAUGHT: [result(pair, TAUGHT)]}
+            **{name: [result(pair, name)] for name in (*ALONE, TAUGHT)}}
 
 
 def gap(pair, name, bar):
@@ -139,13 +138,16 @@ def gap(pair, name, bar):
 
 
 def gaps_table(pairs):
+    """Of the bars that were run for some pair."""
+    found = [bar for bar in bars(pairs[0])
+             if any(gap(pair, FUSIONS[2], bar) is not None for pair in pairs)]
     rows = []
     for pair in pairs:
         for name in FUSIONS:
-            gaps = [gap(pair, name, bar) for bar in bars(pair)]
+            gaps = [gap(pair, name, bar) for bar in found]
             rows.append((f"{pair.label}, {name}", *("not run" if g is None else
                                                     f"{100 * g:+.2f}" for g in gaps)))
-    return table(("tuned, points above", *bars(pairs[0])), rows)
+    return table(("tuned, points above", *found), rows)
 
 
 def where(pairs, name, bar, equal):
@@ -158,17 +160,18 @@ def where(pairs, name, bar, equal):
         return "not run"
     if not yes or not no:
         every = "yes" if yes else "**no**"
-        return every + (", in both pairs" if len(passed) > 1 else "")
+        return every + (f" with {' and '.join(passed)}" if len(pairs) > 1 else "")
     return f"yes with {' and '.join(yes)}, **no** with {' and '.join(no)}"
 
 
 def answers(pairs):
     """One sentence for each fused start."""
-    better, transfer, alone, _ = bars(pairs[0])
+    better, transfer, deep, shallow, _ = bars(pairs[0])
     return [f"* {name[0].upper() + name[1:]}: at least as good as the better parent? "
             f"{where(pairs, name, better, True)}. Better than the shallow parent "
-            f"transferred? {where(pairs, name, transfer, False)}. Better than one parent "
-            f"alone with the same budget? {where(pairs, name, alone, False)}."
+            f"transferred? {where(pairs, name, transfer, False)}. Better, with the same "
+            f"budget, than the deep parent alone? {where(pairs, name, deep, False)}. Than "
+            f"the shallow one alone? {where(pairs, name, shallow, False)}."
             for name in FUSIONS]
 
 
