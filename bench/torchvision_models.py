@@ -303,10 +303,11 @@ deletion, after Intra-Fusion.
 ## Where less is not faster
 
 Widths are kept a multiple of 8 in groups that keep 64 neurons or more (`--round-to`), which is what kernels work in. It
-does not help where groups are smaller than that (squeeze layers of SqueezeNet, the pieces into which ShuffleNet's
-shuffling cuts its channels, the branches of MobileNetV3-small) or where a layer of one image is over in microseconds: then
-the time is that of starting kernels and of the memory between them, and a third fewer channels changes little. Of the
-networks here that is so for those whose time after pruning is not below the one before.
+does not help where groups are smaller than that (squeeze layers of SqueezeNet, the branches of MobileNetV3-small) or
+where a layer of one image is over in microseconds: then the time is that of starting kernels and of the memory between
+them, and a third fewer channels changes little. Of the networks here that is so for those whose time after pruning is not
+below the one before. ShuffleNet gains more than its share: its shuffles (Reshape, Transpose, Reshape) become one Gather
+each, which is what loses channels.
 """
 
 

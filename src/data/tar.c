@@ -70,6 +70,9 @@ static tn_status take_member(shelf *s, tn__listing *listing, struct archive *arc
                         name, (long long)size);
     if (!wanted)
         return TN_OK;
+    if (size == 0)
+        return tn__fail(err, TN_ERROR_FORMAT, "cannot read '%s': member '%s' is empty",
+                        path, name);
     tn_status status = tn__listing_add(&member, listing, name, err);
     return status ? status : shelve(s, member, archive, (size_t)size, path, err);
 }
