@@ -91,6 +91,42 @@ static void what_is_never_ready_counts_as_zeros(void **state)
     run(4, 4096, 3);
 }
 
+static int count_message(void *user, void **pending, void *to, const void *from,
+                         size_t size)
+{
+    size_t *messages = user;
+    (void)to, (void)from, (void)size;
+    *pending = NULL;
+    ++*messages;
+    return 0;
+}
+
+static void messages_leave_before_all_is_ready(void **state)
+{
+    (void)state;
+    static part p;
+    size_t messages = 0;
+    tn__exchange *exchange = NULL;
+    float *arrays[ARRAYS];
+    const tn_cluster cluster = {.size = 2,
+                                .start_all_to_all = count_message,
+                                .start_all_gather = count_message,
+                                .user = &messages};
+    for (size_t k = 0; k < ARRAYS; k++)
+        arrays[k] = p.values[k];
+    assert_ok(tn__exchange_create(&exchange, &cluster, arrays, counts, ARRAYS, 1, err));
+    tn__exchange_begin(exchange);
+    tn__exchange_ready(exchange, 1); /* waits for 0 */
+    assert_int_equal(messages, 0);
+    tn__exchange_ready(exchange, 0);
+    assert_int_equal(messages, 3); /* parts of 0, its sums, parts of 1 */
+    tn__exchange_ready(exchange, 2);
+    assert_int_equal(messages, 5);
+    assert_ok(tn__exchange_finish(exchange, err));
+    assert_int_equal(messages, 2 * ARRAYS);
+    tn__exchange_free(exchange);
+}
+
 static int refuse(void *user, void **pending, void *to, const void *from, size_t size)
 {
     (void)user, (void)pending, (void)to, (void)from, (void)size;
@@ -111,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_are_summed_in_order_of_rank),
         cmocka_unit_test(what_is_never_ready_counts_as_zeros),
+        cmocka_unit_test(messages_leave_before_all_is_ready),
         cmocka_unit_test(lost_messages_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
