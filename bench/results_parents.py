@@ -148,7 +148,8 @@ def write_page(tenon, threads):
         f"Written by `bench/parents.sh` on {platform.machine()}, from what has been trained. "
         "Each is trained from random weights on the 50,000 training images of the CIFAR-10 "
         "JPEGs; accuracies in percent, of the 10,000 test images, which chose nothing, and of "
-        "the last epoch on augmented training images.", "",
+        "the last epoch on augmented training images. Seconds are those of all runs, on one "
+        "thread of a machine that did other work at the same time.", "",
         table(["parent", "seed", "precision", "epochs", "test accuracy", "training accuracy",
                "seconds", "images/s", "tenon"], rows),
         "The first by", "", "```sh", shown, "```", "",
