@@ -6,7 +6,8 @@ done, its NAME.state lie in build/results/parents; what has an answer is not tra
 Says first how long each will take, from steps timed on this machine. The test images
 choose nothing: the network of the last epoch is the parent. --estimate trains none;
 the page is written from all answers that are there.
-Usage: bench/parents.sh [--tenon PATH] [--threads N] [--estimate] [NAME...]
+Usage: bench/parents.sh [--tenon PATH] [--threads N] [--estimate] [--epochs N]
+       [NAME...]
 """
 import argparse
 import collections
@@ -28,8 +29,8 @@ PAGE = ROOT / "docs" / "results" / "parents.md"
 NORM = "mean=0.4914/0.4822/0.4465,std=0.2470/0.2435/0.2616"
 TRAIN, TEST = (f"tar:../shared/data/cifar10-jpeg-{split}.tar.zst,{NORM}"
                for split in ("train", "test"))
-IMAGES, EPOCHS, BATCH = 50000, 15, 128
-RECIPE = ["--epochs", EPOCHS, "--pad", 4, "--flip"]
+IMAGES, EPOCHS, BATCH = 50000, 30, 128
+RECIPE = ["--pad", 4, "--flip"]
 
 Parent = collections.namedtuple("Parent", "name arch seed precision options")
 
@@ -49,10 +50,10 @@ PARENTS = {p.name: p for p in (
     parent("mobilenet", 1))}
 
 
-def command(p, threads):
+def command(p, epochs, threads):
     """From the root of the tree, so that a state fits wherever the tree stands."""
     path = FOLDER.relative_to(ROOT) / p.name
-    words = ["train", p.arch, "-o", f"{path}.onnx", *RECIPE, "--seed", p.seed, "--precision",
+    words = ["train", p.arch, "-o", f"{path}.onnx", "--epochs", epochs, *RECIPE, "--seed", p.seed, "--precision",
              p.precision, *p.options, "--data", TRAIN, "--eval-data", TEST, "--threads",
              threads, "--state", f"{path}.state", "--resume", "--json"]
     return [str(word) for word in words]
@@ -64,7 +65,7 @@ def seconds_for(tenon, p, threads, images):
     """What training takes on so many images of noise."""
     with tempfile.TemporaryDirectory() as folder:
         answer = run(tenon, "train", p.arch, "-o", f"{folder}/timed.onnx", "--epochs", 1,
-                     "--pad", 4, "--flip", "--precision", p.precision, "--eval-data", "none",
+                     *RECIPE, "--precision", p.precision, "--eval-data", "none",
                      "--data", f"random:3x32x32,limit={images}", "--threads", threads, "-q",
                      "--json")
     return json.loads(answer)["train"]["seconds"]
@@ -92,13 +93,13 @@ def time_text(seconds):
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
-def estimate(tenon, wanted, threads):
+def estimate(tenon, wanted, epochs, threads):
     rates, total = {}, 0
     for p in wanted:
         key = p.arch, p.precision
         if key not in rates:
             rates[key] = rate(tenon, p, threads)
-        seconds = (EPOCHS * IMAGES - images_done(p)) / rates[key]
+        seconds = (epochs * IMAGES - images_done(p)) / rates[key]
         total += seconds
         print(f"{p.name:16} {rates[key]:6.0f} images/s  {time_text(seconds):>11}", flush=True)
     if wanted:
@@ -111,8 +112,8 @@ def answer_of(p):
     return FOLDER / f"{p.name}.json"
 
 
-def train(tenon, p, threads):
-    words, part = command(p, threads), FOLDER / f"{p.name}.json.part"
+def train(tenon, p, epochs, threads):
+    words, part = command(p, epochs, threads), FOLDER / f"{p.name}.json.part"
     with (FOLDER / f"{p.name}.log").open("a") as log, part.open("a+") as out:
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,9 +139,10 @@ def row(tenon, p):
             made["version"]]
 
 
-def write_page(tenon, threads):
+def write_page(tenon):
     done = [p for p in PARENTS.values() if answer_of(p).exists()]
-    shown = shlex.join(["tenon", *command(next(iter(PARENTS.values())), threads)])
+    epochs = json.loads(answer_of(done[0]).read_text())["train"]["epochs"]
+    shown = shlex.join(["tenon", *command(done[0], epochs, 1)])
     rows = [row(tenon, p) for p in done]
     missing = [f"`{name}`" for name, p in PARENTS.items() if p not in done]
     text = [
@@ -153,7 +155,7 @@ def write_page(tenon, threads):
         table(["parent", "seed", "precision", "epochs", "test accuracy", "training accuracy",
                "seconds", "images/s", "tenon"], rows),
         "The first by", "", "```sh", shown, "```", "",
-        "the others by their own name, seed and precision; networks without a norm with "
+        "the others by their own name, seed, precision and epochs; networks without a norm with "
         f"`{shlex.join(map(str, GENTLY))}`. `bench/parents.sh --estimate` says what the rest "
         "takes on a machine." + (f" Not trained yet: {', '.join(missing)}." if missing else "")]
     PAGE.write_text("\n".join(text) + "\n")
@@ -163,6 +165,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tenon", default=str(ROOT / "build" / "release" / "tenon"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--estimate", action="store_true", help="only say how long it takes")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"default: all of {', '.join(PARENTS)}")
@@ -174,13 +177,13 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = [p for p in (PARENTS[name] for name in args.names or PARENTS)
               if not answer_of(p).exists()]
-    estimate(tenon, wanted, args.threads)
+    estimate(tenon, wanted, args.epochs, args.threads)
     if args.estimate:
         return
     for p in wanted:
-        train(tenon, p, args.threads)
+        train(tenon, p, args.epochs, args.threads)
     if any(answer_of(p).exists() for p in PARENTS.values()):
-        write_page(tenon, args.threads)
+        write_page(tenon)
 
 
 if __name__ == "__main__":
