@@ -160,19 +160,22 @@ def where(pairs, name, bar, equal):
         return "not run"
     if not yes or not no:
         every = "yes" if yes else "**no**"
-        return every + (f" with {' and '.join(passed)}" if len(pairs) > 1 else "")
+        if len(pairs) == 1:
+            return every
+        return every + (" for all" if len(passed) == len(pairs) else
+                        f" with {' and '.join(passed)}")
     return f"yes with {' and '.join(yes)}, **no** with {' and '.join(no)}"
 
 
 def answers(pairs):
-    """One sentence for each fused start."""
+    """Of each fused start that was run."""
     better, transfer, deep, shallow, _ = bars(pairs[0])
     return [f"* {name[0].upper() + name[1:]}: at least as good as the better parent? "
             f"{where(pairs, name, better, True)}. Better than the shallow parent "
             f"transferred? {where(pairs, name, transfer, False)}. Better, with the same "
             f"budget, than the deep parent alone? {where(pairs, name, deep, False)}. Than "
             f"the shallow one alone? {where(pairs, name, shallow, False)}."
-            for name in FUSIONS]
+            for name in FUSIONS if any(result(pair, name) is not None for pair in pairs)]
 
 
 def choices(pairs):
