@@ -358,17 +358,27 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
     return layout;
 }
 
-const tn__layout *tn__layout_images(tn__dnnl *d, const tn__shape *shape)
+static const tn__layout *blocks_of(tn__dnnl *d, const tn__shape *shape, bool wide)
 {
-    bool wide = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
-    if (shape->rank != 4 || shape->dims[1] % (wide ? 16 : 8) != 0)
-        return tn__layout_plain(d, TN_F32, shape);
     tn__layout *layout = layout_new(d, TN_F32, shape);
     if (!layout || !(layout->md = md_make(d, dnnl_f32, shape, NULL,
                                           wide ? dnnl_nChw16c : dnnl_nChw8c)))
         return NULL;
     layout->bytes = md_size(layout->md);
     return layout;
+}
+
+const tn__layout *tn__layout_blocks(tn__dnnl *d, const tn__shape *shape)
+{
+    return blocks_of(d, shape, true);
+}
+
+const tn__layout *tn__layout_images(tn__dnnl *d, const tn__shape *shape)
+{
+    bool wide = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
+    if (shape->rank != 4 || shape->dims[1] % (wide ? 16 : 8) != 0)
+        return tn__layout_plain(d, TN_F32, shape);
+    return blocks_of(d, shape, wide);
 }
 
 const tn__layout *tn__layout_permuted(tn__dnnl *d, const tn__layout *layout,
@@ -439,6 +449,15 @@ const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
 }
 
 /* --- primitive descriptors, bookkeeping --- */
+
+bool tn__pd_falls_back(dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL; /* "x64:gemm:jit", "ref:any", "brgemm:avx512_core" */
+    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) ==
+               dnnl_success &&
+           name && !strstr(name, "brgemm:") &&
+           (strstr(name, "gemm:") || strstr(name, "ref:"));
+}
 
 dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *spec,
                           dnnl_primitive_attr_t attr, dnnl_engine_t engine);

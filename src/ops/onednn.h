@@ -56,6 +56,8 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
 /* f32 or bf16 */
 const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
                                      const tn__shape *shape, const int64_t *strides);
+/* f32 [N, C, H, W] as [N, C / 16, H, W, 16]; C must be a multiple. */
+const tn__layout *tn__layout_blocks(tn__dnnl *d, const tn__shape *shape);
 /* f32 images [N, C, H, W] as convolutions like them: in blocks of channels, or plain
  * where those would be padded. */
 const tn__layout *tn__layout_images(tn__dnnl *d, const tn__shape *shape);
@@ -108,6 +110,8 @@ typedef struct tn__pd_spec {
 
 /* NULL where oneDNN has no such primitive; that is no failure. */
 dnnl_primitive_desc_t tn__pd_create(tn__dnnl *d, const tn__pd_spec *spec);
+/* It is one of oneDNN's general implementations, not made for its case. */
+bool tn__pd_falls_back(dnnl_primitive_desc_t pd);
 /* Layout of argument `what` (dnnl_query_src_md, ...); NULL where it has none. */
 const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
                                 dnnl_query_t what);

@@ -150,6 +150,34 @@ static void norms_and_softmax_of_rows_are_those_of_plain_c(void **state)
         }
 }
 
+/* Windows larger than the map, strided and stretched ones: where oneDNN has no kernel
+ * of its own for the gradient of the weights. */
+static void depthwise_gradients_are_those_of_plain_c(void **state)
+{
+    (void)state;
+    static const conv_shape forms[] = {
+        {.kernel = 7, .stride = 1, .pad = 3},
+        {.kernel = 5, .stride = 2, .pad = 2},
+        {.kernel = 3, .stride = 1, .pad = 2, .dilation = 2},
+        {.kernel = 9, .stride = 3, .pad = 4},
+        {.kernel = 4, .stride = 1, .pad = 2},
+    };
+    static const int64_t widths[] = {16, 48, 20};
+    for (size_t k = 0; k < TN__COUNT(forms); k++)
+        for (size_t i = 0; i < 2 * TN__COUNT(widths); i++) {
+            net t;
+            size_t x;
+            conv_shape form = forms[k];
+            form.out = form.group = widths[i / 2];
+            form.bias = i % 2;
+            net_begin(&t, &x, 4, (int64_t[]){-1, 3, 6, 6});
+            x = net_conv(&t, x, (conv_shape){form.out, 3, 2, 1, 1, 1, true});
+            x = net_unary(&t, "Relu", net_conv(&t, x, form));
+            x = net_flatten(&t, net_unary(&t, "GlobalAveragePool", x), form.out);
+            check_against_plain(net_end(&t, net_gemm(&t, x, 3, true, true)), 108);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +186,7 @@ int main(void)
         cmocka_unit_test(an_operand_beside_itself_gets_both_gradients),
         cmocka_unit_test(squares_and_roots_are_powers),
         cmocka_unit_test(norms_and_softmax_of_rows_are_those_of_plain_c),
+        cmocka_unit_test(depthwise_gradients_are_those_of_plain_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,4 +20,19 @@ tn_status tn__conv_backward(tn__tensor *const *din, const tn__tensor *const *dou
                             const tn__tensor *const *in, const tn__tensor *const *out,
                             const tn__site *site, tn_error *err);
 
+/* --- the weight gradient of a depthwise convolution, by hand --- */
+
+#define TN__DEPTHWISE_BLOCK 16 /* channels that lie side by side */
+
+/* Of two spatial axes: x [images, blocks, in..., 16], dy [images, blocks, out..., 16].
+ */
+typedef struct tn__depthwise {
+    int64_t images, blocks;
+    int64_t in[2], out[2], window[2], stride[2], pad[2], dilation[2];
+} tn__depthwise;
+
+/* dw [16 blocks, 1, window...]; total and sums [window..., 16] are scratch. */
+void tn__depthwise_weights(float *dw, const float *x, const float *dy,
+                           const tn__depthwise *g, double *total, float *sums);
+
 #endif

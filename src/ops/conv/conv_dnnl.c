@@ -11,7 +11,10 @@
  * A 1x1 convolution over values whose channels are last is a product of matrices, and
  * its gradients are computed as such: dw [O, C] = dy^T x and dx = dy w with x [M, C],
  * dy [M, O]. On small maps oneDNN's convolutions in bf16 take several times as long.
+ * Where oneDNN falls back to general code for the weights of a depthwise convolution,
+ * conv_depthwise.c computes their gradient.
  */
+#include "ops/conv/conv.h"
 #include "ops/onednn.h"
 
 enum { X, W, B };
@@ -28,6 +31,11 @@ typedef struct conv_kernel {
     void *w_forward_copy, *w_data_copy, *b_copy;
     bool point; /* gradients are products, of these: */
     const tn__layout *x_rows, *dy_rows, *dy_turned, *w_rows;
+    bool depthwise; /* the gradient of the weights is computed by hand, of these: */
+    tn__depthwise deep;
+    const float *x_at, *dy_at;
+    float *dw_at, *sums;
+    double *total;
 } conv_kernel;
 
 /* Grouped weights [O, C/g, ...] are [g, O/g, C/g, ...] to oneDNN; the same bytes. */
@@ -100,6 +108,24 @@ static void build_product(conv_kernel *c, const tn__kernel_memory *m)
     }
 }
 
+/* Its operands, in blocks. */
+static void build_depthwise(conv_kernel *c, const tn__kernel_memory *m)
+{
+    tn__program *p = &c->k.backward;
+    c->x_at = tn__program_read(p, c->x, m->in[X], c->x_weights);
+    c->dy_at = tn__program_read(p, c->y, m->dout[0], c->dy_weights);
+    c->dw_at = m->din[W];
+}
+
+static tn_status depthwise_backward(tn__kernel *kernel, tn_error *err)
+{
+    conv_kernel *c = (conv_kernel *)kernel;
+    tn_status status = tn__program_run(&c->k.backward, err);
+    if (!status)
+        tn__depthwise_weights(c->dw_at, c->x_at, c->dy_at, &c->deep, c->total, c->sums);
+    return status;
+}
+
 static void build_weights(conv_kernel *c, const tn__kernel_memory *m)
 {
     tn__program *p = &c->k.backward;
@@ -146,10 +172,38 @@ static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
         build_product(c, m);
         return;
     }
-    if (c->weights)
+    if (c->depthwise)
+        build_depthwise(c, m);
+    else if (c->weights)
         build_weights(c, m);
     if (c->data)
         build_data(c, m);
+}
+
+/* One filter for each channel, in whole blocks of them. */
+static void describe_depthwise(conv_kernel *c, tn__dnnl *d, const tn__pd_spec *spec)
+{
+    const tn__shape *w = &c->w_plain->shape, *x = &c->x->shape, *y = &c->y->shape;
+    if (c->want_b || w->rank != 5 || w->dims[1] != 1 || w->dims[2] != 1 ||
+        x->dims[1] % TN__DEPTHWISE_BLOCK != 0)
+        return;
+    c->depthwise = true;
+    c->deep = (tn__depthwise){.images = x->dims[0],
+                              .blocks = x->dims[1] / TN__DEPTHWISE_BLOCK};
+    for (int k = 0; k < 2; k++) {
+        c->deep.in[k] = x->dims[k + 2];
+        c->deep.out[k] = y->dims[k + 2];
+        c->deep.window[k] = w->dims[k + 3];
+        c->deep.stride[k] = spec->strides[k];
+        c->deep.pad[k] = spec->pad_l[k];
+        c->deep.dilation[k] = spec->dilates[k] + 1;
+    }
+    size_t cells =
+        (size_t)(c->deep.window[0] * c->deep.window[1]) * TN__DEPTHWISE_BLOCK;
+    c->x_weights = tn__layout_blocks(d, x);
+    c->dy_weights = tn__layout_blocks(d, y);
+    c->total = tn__dnnl_alloc(d, cells, sizeof *c->total);
+    c->sums = tn__dnnl_alloc(d, cells, sizeof *c->sums);
 }
 
 static const tn__layout *rows(tn__dnnl *d, tn_dtype type, int64_t m, int64_t n,
@@ -249,6 +303,8 @@ static bool describe_backward(conv_kernel *c, tn__dnnl *d, tn__pd_spec *spec)
         c->x_weights = tn__pd_layout(d, c->weights, dnnl_query_src_md);
         c->w_made = tn__pd_layout(d, c->weights, dnnl_query_diff_weights_md);
         c->dy_weights = tn__pd_layout(d, c->weights, dnnl_query_diff_dst_md);
+        if (c->want_w && tn__pd_falls_back(c->weights))
+            describe_depthwise(c, d, spec);
     }
     return true;
 }
@@ -318,7 +374,10 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     c->k.build = build;
     c->k.base.keeps_in = c->weights != NULL;
     c->k.base.keeps_out = c->k.base.clobbers = c->relu_back != NULL;
-    return tn__program_kernel_finish(out, &c->k, request->dnnl, err);
+    tn_status status = tn__program_kernel_finish(out, &c->k, request->dnnl, err);
+    if (c->depthwise)
+        c->k.base.backward = depthwise_backward;
+    return status;
 }
 
 const tn__kernel_class tn__conv_dnnl = {
