@@ -1,38 +1,50 @@
 /* axis_map.c - joins the maps of the groups that meet on an axis into one. */
 #include "neurons/axis_map.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* --- where parameters meet groups ------------------------------------------------- */
 
-static int compare_meetings(const void *x, const void *y)
+/* Axes of a value, those beyond its rank too. */
+#define AXES (TN__MAX_RANK + 2)
+
+static bool meets(const tn_model *model, const tn__group_entry *entry)
 {
-    const tn__meeting *a = x, *b = y;
-    if (a->value != b->value)
-        return a->value < b->value ? -1 : 1;
-    if (a->axis != b->axis)
-        return a->axis < b->axis ? -1 : 1;
-    return (a->group > b->group) - (a->group < b->group);
+    return tn__value_is_parameter(&model->values[entry->value]);
 }
 
+/* By value, axis and group: a counting sort, since this is asked for every group. */
 static tn_status list_meetings(tn__meeting **out, size_t *count, const tn_model *model,
                                const tn__groups *groups, tn_error *err)
 {
-    size_t capacity = 0, n = 0;
-    for (size_t g = 0; g < groups->count; g++)
-        capacity += groups->list[g].entry_count;
-    tn__meeting *list = tn__alloc(capacity, sizeof *list);
-    if (!list)
-        return tn__fail_memory(err, capacity * sizeof *list);
+    size_t keys = model->value_count * AXES, n = 0;
+    size_t *next = tn__alloc(keys, sizeof *next);
+    if (!next)
+        return tn__fail_memory(err, keys * sizeof *next);
     for (size_t g = 0; g < groups->count; g++) {
         for (size_t e = 0; e < groups->list[g].entry_count; e++) {
             const tn__group_entry *entry = &groups->list[g].entries[e];
-            if (tn__value_is_parameter(&model->values[entry->value]))
-                list[n++] = (tn__meeting){entry->value, entry->axis, g, e};
+            if (meets(model, entry))
+                next[entry->value * AXES + (size_t)entry->axis]++;
         }
     }
-    qsort(list, n, sizeof *list, compare_meetings);
+    for (size_t k = 0; k < keys; k++) {
+        size_t here = next[k];
+        next[k] = n;
+        n += here;
+    }
+    tn__meeting *list = tn__alloc(n, sizeof *list);
+    for (size_t g = 0; list && g < groups->count; g++) {
+        for (size_t e = 0; e < groups->list[g].entry_count; e++) {
+            const tn__group_entry *entry = &groups->list[g].entries[e];
+            if (meets(model, entry))
+                list[next[entry->value * AXES + (size_t)entry->axis]++] =
+                    (tn__meeting){entry->value, entry->axis, g, e};
+        }
+    }
+    tn__free(next);
+    if (!list)
+        return tn__fail_memory(err, n * sizeof *list);
     *out = list;
     *count = n;
     return TN_OK;
