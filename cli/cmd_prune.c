@@ -250,6 +250,8 @@ static cJSON *groups_json(const tn_prune_report *report)
         cJSON_AddNumberToObject(item, "readers", (double)group->readers);
         cJSON_AddNumberToObject(item, "readers_refitted",
                                 (double)group->readers_refitted);
+        if (isfinite(group->error))
+            cJSON_AddNumberToObject(item, "error", group->error);
         for (size_t j = 0; group->kept && j < group->left; j++)
             cJSON_AddItemToArray(kept, cJSON_CreateNumber(group->kept[j]));
         if (group->kept)

@@ -26,6 +26,7 @@ struct run_args {
 /* What a dry run looks at. */
 struct preview {
     const struct cli_recipe *recipe;
+    const char *path;     /* of the recipe */
     struct cli_args *job; /* the arguments of the job */
     tn_model **models;    /* [count], NULL where an operand is none */
     struct cli_score *scores;
@@ -35,6 +36,40 @@ struct preview {
 };
 
 /* --- inputs ----------------------------------------------------------------------- */
+
+static bool is_there(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    return file && fclose(file) == 0;
+}
+
+/* Recipes that files are printed as name their inputs without folders: one that is not
+ * here is looked for beside the recipe, to say where to go. */
+static int check_inputs(const struct preview *p)
+{
+    const struct cli_recipe *recipe = p->recipe;
+    size_t folder = (size_t)(cli_base_name(p->path) - p->path);
+    bool writes = recipe->command->written && !recipe->command->written[0];
+    for (size_t i = 0; i < recipe->count - writes; i++) {
+        const char *name = recipe->operands[i];
+        if (!cli_is_model_file(name) || is_there(name))
+            continue;
+        char *beside = cli_alloc(folder + strlen(name) + 1, 1);
+        memcpy(beside, p->path, folder);
+        memcpy(beside + folder, name, strlen(name));
+        bool found = folder > 0 && is_there(beside);
+        free(beside);
+        if (found)
+            return cli_fail_text("input '%s' of '%s' is not in the current folder but "
+                                 "beside the recipe: go to '%.*s' first",
+                                 name, p->path, (int)folder - 1, p->path);
+        return cli_fail_text("input '%s' of '%s' is not in the current folder: run the "
+                             "recipe where its inputs are, or write their paths into "
+                             "it",
+                             name, p->path);
+    }
+    return CLI_DONE;
+}
 
 /* Loads operand i with the weight files in their order, so that --arch A,B holds. */
 static tn_status load_inputs(struct preview *p, tn_error *err)
@@ -222,10 +257,13 @@ static tn_status preview(struct preview *p, tn_error *err)
     return status;
 }
 
-static int carry_out(struct cli_recipe *recipe, bool dry_run)
+static int carry_out(struct cli_recipe *recipe, const char *path, bool dry_run)
 {
-    struct preview p = {.recipe = recipe, .job = recipe->args};
+    struct preview p = {.recipe = recipe, .path = path, .job = recipe->args};
     tn_error err = {0};
+    int there = check_inputs(&p);
+    if (there != CLI_DONE)
+        return there;
     tn_status status = load_inputs(&p, &err);
     if (status == TN_OK && dry_run)
         status = preview(&p, &err);
@@ -263,7 +301,7 @@ static int run(void *user)
     if (recipe.version && strcmp(recipe.version, tn_version()) != 0)
         cli_note(job, "the recipe is of version %s, this is %s: bytes may differ",
                  recipe.version, tn_version());
-    status = carry_out(&recipe, args->dry_run);
+    status = carry_out(&recipe, args->base.operands[0], args->dry_run);
     cli_recipe_release(&recipe);
     return status;
 }

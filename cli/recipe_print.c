@@ -93,8 +93,10 @@ int cli_recipe_print(const cJSON *made, const char *file, const char *sha256)
                              name);
     if (!cJSON_IsArray(operands) || !cJSON_IsObject(options))
         return cli_fail_text("'%s' does not say all of how it was made: it has no "
-                             "'tenon.operands' or 'tenon.options'",
-                             file);
+                             "'tenon.operands' or 'tenon.options' (an earlier tenon or "
+                             "another program wrote it); what it says is in 'tenon "
+                             "inspect %s'",
+                             file, file);
     printf("# makes %s\n# sha256 %s\n", file, sha256);
     printf("job: %s\nversion: %s\n", name, version);
     print_inputs(operands, cJSON_GetObjectItem(made, "inputs"));

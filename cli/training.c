@@ -29,7 +29,7 @@ struct training {
     tn_train_report report;
     const tn_observer *observer;
     const tn_cluster *cluster; /* or NULL */
-    cJSON *curve;              /* of the training images: an object for each epoch */
+    cJSON *curve;              /* an object for each epoch */
 };
 
 /* The end of an epoch is kept for the curve; "epoch 3 of 10" is what its stage is
@@ -46,6 +46,10 @@ static int on_progress(void *user, const tn_progress *p)
         cJSON_AddNumberToObject(item, "accuracy", p->accuracy);
         cJSON_AddItemToArray(t->curve, item);
     }
+    if (strstr(p->stage, ", held out") && cJSON_GetArraySize(t->curve) > 0)
+        cJSON_AddNumberToObject(
+            cJSON_GetArrayItem(t->curve, cJSON_GetArraySize(t->curve) - 1),
+            "holdout_accuracy", p->accuracy);
     return t->observer->progress(t->observer->user, p);
 }
 

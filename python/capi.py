@@ -179,7 +179,7 @@ def read_struct(h: Headers, body: str, name: str) -> None:
     h.enum_fields[name] = dict(enums)
     out = [f"\n\nclass {name}(Structure):\n    _fields_ = ["]
     out += [f'\n        ("{f}", {kind}),' for f, kind in fields]
-    out.append("\n    ]\n    enums = {" + ", ".join(f'"{f}": {e}' for f, e in enums))
+    out.append("\n    ]\n    enums: dict[str, dict[str, int]] = {" + ", ".join(f'"{f}": {e}' for f, e in enums))
     h.items.append("".join(out) + "}\n")
 
 

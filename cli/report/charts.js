@@ -57,7 +57,7 @@ function bars(svg, rows, options) {
         .attr("y1", 10.5).attr("y2", 10.5);
     row.append("text").attr("class", "soft").attr("y", 14)
         .attr("x", r => x(Math.max(r.value, r.high || 0)) + 9)
-        .text(r => options.format(r.value) + (r.note ? "  " + r.note : ""));
+        .text(r => options.format(r.value) + (r.note ? " · " + r.note : ""));
     axis(svg, x, "bottom", 0, top + rows.length * step + 2, 6, options.axis || plain);
 }
 const barsHeight = rows => rows.length * 22 + 34;
@@ -76,7 +76,7 @@ function shares(svg, rows) {
             .attr("width", r => x(r[key]) - left).attr("class", colour)
             .attr("opacity", key === "whole" ? .45 : 1);
     row.append("text").attr("class", "soft").attr("y", 14).attr("x", r => x(r.whole) + 6)
-        .text(r => `${r.value} of ${r.whole}${r.note ? "  " + r.note : ""}`);
+        .text(r => `${r.value} of ${r.whole}${r.note ? " · " + r.note : ""}`);
     axis(svg, x, "bottom", 0, top + rows.length * step + 2, 6, d3.format("d"));
 }
 

@@ -185,6 +185,13 @@ function showKept(groups) {
                                    note: g.method}));
     figure(part, "groups-left", "Neurons left in each group", WIDTH, barsHeight(rows),
            svg => shares(svg, rows));
+    const judged = groups.filter(g => typeof g.error === "number").map(g => ({
+        name: g.name, value: g.error,
+        note: `${g.readers_refitted} of ${g.readers} readers refitted`}));
+    if (judged.length)
+        figure(part, "groups-error", "Share of their answers that the layers which read a " +
+               "group miss, on images held out", WIDTH, barsHeight(judged),
+               svg => bars(svg, judged, {format: short}));
     const kept = groups.filter(g => g.kept && g.kept.length);
     if (kept.length)
         figure(part, "kept", "Which neurons stayed, from the first to the last", WIDTH,
@@ -249,6 +256,14 @@ function showZoo() {
 
 /* --- comparing and training -------------------------------------------------------- */
 
+function showAgreement() {
+    if (typeof result.largest_difference !== "number" || !result.a)
+        return;
+    section("Outputs", `On ${result.images} images the same class is answered for ` +
+            `${percent(result.agreement)}; outputs of up to ${short(result.largest_output)} ` +
+            `differ by at most ${short(result.largest_difference)}.`);
+}
+
 function showSimilarity() {
     if ((result.layers || []).length) {
         const rows = result.layers.map(l => ({name: l.a === l.b ? l.a : `${l.a} – ${l.b}`,
@@ -294,7 +309,7 @@ function showMade() {
     for (const key of ["data", "eval_data"])
         if (result[key])
             lines.push(`${key.replace("_", " ")}: ${result[key]}`);
-    for (const [name, value] of options.filter(o => !result[o[0]]))
+    for (const [name, value] of options.filter(o => o[0] !== "data" && o[0] !== "eval-data"))
         lines.push(`${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
     part.append("pre").text(lines.join("\n"));
     d3.select("h1").text(`tenon ${told.command}`);
@@ -303,6 +318,6 @@ function showMade() {
 }
 
 for (const show of [showScores, showCandidates, showGroups, showAlignments, showBarrier, showZoo,
-                    showSimilarity, showTraining, showMade])
+                    showAgreement, showSimilarity, showTraining, showMade])
     show();
 document.body.setAttribute("data-done", "yes");

@@ -232,7 +232,7 @@ typedef struct tn_cut_matrix {
     double *values;                   /* [rows, columns] */
     char **row_names, **column_names; /* [rows], [columns]: values at the cuts */
 } tn_cut_matrix;
-TN_API void tn_cut_matrix_release(tn_cut_matrix *matrix); /* takes NULL */
+TN_API void tn_cut_matrix_release(tn_cut_matrix *matrix); /* zeroes it */
 /* Every cut of a with every cut of b on all of data; pooled: of means over positions.
  * TN_ERROR_UNSUPPORTED where one has no cut, _MISMATCH (inputs). */
 TN_API TN_MUST_USE tn_status tn_compare_cuts(tn_cut_matrix *out, const tn_model *a,

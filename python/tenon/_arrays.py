@@ -25,7 +25,10 @@ _kept: dict[int, Any] = {}
 _keys = itertools.count(1)
 
 
-@dict(_capi.tn_array_owner._fields_)["release"]
+_Release: Any = dict(_capi.tn_array_owner._fields_)["release"]
+
+
+@_Release
 def _release(key: int) -> None:
     _kept.pop(key, None)
 
@@ -78,7 +81,7 @@ def view(array: _capi.tn_array, keeper: Any) -> np.ndarray:
     count = int(np.prod(shape, dtype=np.int64))
     if count == 0:
         return np.zeros(shape, dtype)
-    memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(array.data)
+    memory: Any = (ctypes.c_char * (count * dtype.itemsize)).from_address(array.data)
     memory.keeper = keeper
     made = np.frombuffer(memory, dtype).reshape(shape)
     if array.dtype == _BF16:

@@ -159,7 +159,7 @@ def run(name: str, *arguments: Any, progress: Optional[ProgressCallback] = None)
     """call() of a long function, which takes a tn_observer before its tn_error. What
     `progress` raises ends the call and is raised again."""
     raised: list[BaseException] = []
-    kinds = dict(_capi.tn_observer._fields_)
+    kinds: Any = dict(_capi.tn_observer._fields_)
 
     def on_progress(_: Any, at: Any) -> int:
         try:

@@ -57,7 +57,7 @@ class Data:
         """Channels, height and width."""
         shape = (ctypes.c_int64 * 3)()
         lib.tn_dataset_shape(shape, self._handle)
-        return tuple(shape)
+        return shape[0], shape[1], shape[2]
 
     @property
     def classes(self) -> list[str]:

@@ -70,8 +70,7 @@ def evaluate(models: Union[Model, Sequence[Model]], data: DataLike, *,
              **options: "Unpack[EvalOptions]") -> Any:
     """The Score of one model on all of data (its split `test` where a spec has splits);
     of several: their scores, and that of the mean of their probabilities."""
-    several = not isinstance(models, Model)
-    members = list(models) if several else [models]
+    members = [models] if isinstance(models, Model) else list(models)
     images = opened(data, "test", True)
     scores = (_capi.tn_eval_report * len(members))()
     ensemble = _capi.tn_eval_report()
@@ -79,7 +78,7 @@ def evaluate(models: Union[Model, Sequence[Model]], data: DataLike, *,
     run("tn_eval", scores, ctypes.byref(ensemble), handles(members), len(members),
         images._handle, ctypes.byref(chosen), progress=progress)
     made = [Score._of(score) for score in scores]
-    return (made, Score._of(ensemble)) if several else made[0]
+    return made[0] if isinstance(models, Model) else (made, Score._of(ensemble))
 
 
 # --- fusion
@@ -189,10 +188,14 @@ def fuse(models: Sequence[Model], *, data: Optional[DataLike] = None,
 
 @dataclass(frozen=True)
 class PruneGroup:
+    """`error`: share of their answers that the layers which read the group miss, where
+    these were fitted."""
+
     name: str
     neurons: int
     left: int
     method: str
+    error: Optional[float]
     kept: Optional[list[int]]
 
 
@@ -214,14 +217,16 @@ class PruneReport:
 
 def _prune_report(r: Any) -> PruneReport:
     groups = [PruneGroup(_options.text(g.name), g.neurons, g.left,
-                         _options.name_of(g, "method"), g.kept[:g.left] if g.kept else None)
+                         _options.name_of(g, "method"), _known(g.error),
+                         g.kept[:g.left] if g.kept else None)
               for g in r.groups[:r.group_count]]
     return PruneReport(groups, r.sparsity, _options.name_of(r, "method"), _known(r.error),
                        r.images, r.synthetic, r.layers_refitted, r.norms,
                        r.layers_repaired)
 
 
-def prune(model: Model, sparsity: float = 0.0, *, data: Optional[DataLike] = None,
+def prune(model: Model, sparsity: float = 0.0, *,  # type: ignore[misc] # it is in both
+          data: Optional[DataLike] = None,
           progress: Optional[ProgressCallback] = None,
           **options: "Unpack[PruneOptions]") -> Model:
     """A smaller network out of one, without training.

@@ -8,6 +8,8 @@
 
 void tn_assemble_report_release(tn_assemble_report *report)
 {
+    if (!report)
+        return;
     tn__free(report->blocks);
     tn__free(report->chains);
     *report = (tn_assemble_report){0};

@@ -12,7 +12,8 @@
 
 #define WIDTH 720.0 /* of the bars */
 #define LEFT 200.0
-#define ROW 34.0
+#define ROW 40.0
+#define BAR 32.0 /* of a row */
 #define TOP 50.0
 
 static const char *const colours[] = {"#4477aa", "#66ccee", "#228833", "#ccbb44",
@@ -71,39 +72,55 @@ static tn_status svg_write(svg *s, const char *path, bool replace, tn_error *err
     return status;
 }
 
+static double unit_of(const tn_zoo *zoo, const tn_assemble_block *b)
+{
+    return WIDTH / (double)zoo->members[b->member].units;
+}
+
 /* A block as a bar of its member's row; a frame where it was chosen. */
 static void draw_block(svg *s, const tn_zoo *zoo, const tn_assemble_block *b)
 {
-    double unit = WIDTH / (double)zoo->members[b->member].units;
-    double x = LEFT + unit * (double)b->first, y = TOP + ROW * (double)b->member;
-    char text[32];
+    double unit = unit_of(zoo, b);
     fprintf(s->stream,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" "
             "fill-opacity=\"%s\" stroke=\"%s\" stroke-width=\"%d\"/>\n",
-            x, y, unit * (double)(b->last - b->first + 1), ROW - 8,
+            LEFT + unit * (double)b->first, TOP + ROW * (double)b->member,
+            unit * (double)(b->last - b->first + 1), BAR,
             colours[b->set % TN__COUNT(colours)], b->chosen ? "1" : "0.45",
             b->chosen ? "black" : "white", b->chosen ? 3 : 1);
+}
+
+/* Behind the chain, so that no name is struck out. */
+static void name_block(svg *s, const tn_zoo *zoo, const tn_assemble_block *b)
+{
+    char text[32];
     snprintf(text, sizeof text, "set %zu", b->set + 1);
-    svg_text(s, x + 6, y + ROW - 16, "start", text);
+    svg_text(s, LEFT + unit_of(zoo, b) * (double)b->first + 6,
+             TOP + ROW * (double)b->member + BAR / 2 + 5, "start", text);
 }
 
 static double middle_of(const tn_zoo *zoo, const tn_assemble_block *b)
 {
-    double unit = WIDTH / (double)zoo->members[b->member].units;
-    return LEFT + unit * (double)(b->first + b->last + 1) / 2;
+    return LEFT + unit_of(zoo, b) * (double)(b->first + b->last + 1) / 2;
 }
 
-/* The chain as a line through the middles of its blocks. */
+/* The chain where it goes from one member to another: a curve between the edges of the
+ * two blocks; within a member the frames tell. */
 static void draw_chain(svg *s, const tn_zoo *zoo, const tn_assemble_report *report)
 {
-    fputs("<polyline fill=\"none\" stroke=\"black\" stroke-width=\"2\" points=\"",
-          s->stream);
-    for (size_t k = 0; k < report->chain_length; k++) {
-        const tn_assemble_block *b = &report->chain[k];
-        fprintf(s->stream, "%.1f,%.1f ", middle_of(zoo, b),
-                TOP + ROW * (double)b->member + (ROW - 8) / 2);
+    for (size_t k = 0; k + 1 < report->chain_length; k++) {
+        const tn_assemble_block *a = &report->chain[k], *b = &report->chain[k + 1];
+        bool down = b->member > a->member;
+        double from = TOP + ROW * (double)a->member + (down ? BAR : 0);
+        double to = TOP + ROW * (double)b->member + (down ? 0 : BAR);
+        if (a->member == b->member)
+            continue;
+        fprintf(s->stream,
+                "<path fill=\"none\" stroke=\"#cc3311\" stroke-width=\"3\" "
+                "d=\"M%.1f,%.1f C%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n",
+                middle_of(zoo, a), from, middle_of(zoo, a), (from + to) / 2,
+                middle_of(zoo, b), (from + to) / 2, middle_of(zoo, b), to);
     }
-    fputs("\"/>\n", s->stream);
 }
 
 tn_status tn_assemble_picture(const char *path, bool replace, const tn_zoo *zoo,
@@ -115,17 +132,20 @@ tn_status tn_assemble_picture(const char *path, bool replace, const tn_zoo *zoo,
     tn_status status = svg_begin(&s, LEFT + WIDTH + 30, height, err);
     if (status != TN_OK)
         return status;
-    snprintf(text, sizeof text, "%llu parameters, %llu MACs",
-             (unsigned long long)report->params, (unsigned long long)report->macs);
+    snprintf(text, sizeof text, "%.3g M parameters, %.3g M MACs",
+             (double)report->params / 1e6, (double)report->macs / 1e6);
     svg_text(&s, LEFT, 28, "start", text);
     for (size_t i = 0; i < zoo->count; i++)
-        svg_text(&s, LEFT - 10, TOP + ROW * (double)i + 18, "end",
+        svg_text(&s, LEFT - 10, TOP + ROW * (double)i + BAR / 2 + 5, "end",
                  zoo->members[i].name);
-    for (size_t b = 0; b < report->block_count; b++)
-        draw_block(&s, zoo, &report->blocks[b]);
-    for (size_t k = 0; !report->block_count && k < report->chain_length; k++)
-        draw_block(&s, zoo, &report->chain[k]);
+    const tn_assemble_block *blocks =
+        report->block_count ? report->blocks : report->chain;
+    size_t count = report->block_count ? report->block_count : report->chain_length;
+    for (size_t b = 0; b < count; b++)
+        draw_block(&s, zoo, &blocks[b]);
     draw_chain(&s, zoo, report);
+    for (size_t b = 0; b < count; b++)
+        name_block(&s, zoo, &blocks[b]);
     return svg_write(&s, path, replace, err);
 }
 

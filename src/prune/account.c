@@ -1,4 +1,5 @@
 /* account.c - what a pruning did: its report and its plan. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,13 +56,16 @@ static void tell_way(tn_prune_group *to, size_t g, const tn__pruning *p,
                      const tn__attempt *a)
 {
     const tn__layer_way *ways = a->refitted.ways;
+    double missed = 0;
     for (size_t n = 0; ways && n < p->model->node_count; n++) {
         if (ways[n] == TN__LAYER_OTHER ||
             !tn__node_reads(&p->model->nodes[n], &p->groups->list[g]))
             continue;
         to->readers++;
+        missed += a->refitted.missed[n];
         to->readers_refitted += ways[n] == TN__LAYER_REFITTED;
     }
+    to->error = to->readers ? missed / (double)to->readers : (double)NAN;
     to->method = a->method;
     if (a->by && a->by[g] != TN_PRUNE_DELETE)
         to->method = a->by[g];

@@ -43,7 +43,7 @@ $ tenon eval net.onnx --data cifar10:nosuch.bin
 ! tenon: cannot read 'nosuch.bin': No such file or directory
 ? 1
 $ tenon eval net.onnx --data random:3x8x8
-! tenon: 'net.onnx' takes [3, 4, 4], data is [3, 8, 8]
+! tenon: 'net.onnx' takes [3, 4, 4], data is [3, 8, 8] ('size=4' in the data spec scales them)
 ? 1
 $ tenon eval net.onnx --data random:3x4x4,limit=10,classes=20
 ! tenon: 'net.onnx' has 10 outputs, data has 20 classes

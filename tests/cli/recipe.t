@@ -113,11 +113,17 @@ $ printf 'job: fuse\ninputs: [a.onnx, b.onnx]\n' >r.yaml; tenon run r.yaml
 $ printf 'job: eval\ninputs: a.onnx\ndata: random:3x4x4\n' >r.yaml; tenon run r.yaml -o x.onnx
 ! tenon: r.yaml: 'eval' writes no file, and an output is given
 ? 1
+$ mkdir far; cd far; tenon run ../back.yaml -o x.onnx
+! tenon: input 'a.onnx' of '../back.yaml' is not in the current folder but beside the recipe: go to '..' first
+? 1
+$ cp back.yaml far; cd far; tenon run back.yaml -o x.onnx --dry-run
+! tenon: input 'a.onnx' of 'back.yaml' is not in the current folder: run the recipe where its inputs are, or write their paths into it
+? 1
 $ tenon run nosuch.yaml
 ! tenon: cannot read 'nosuch.yaml': No such file or directory
 ? 1
 $ sed 's/^version.*/version: 0.0.1/' small.yaml >old.yaml; tenon run old.yaml -o old.onnx >log
 ! note: the recipe is of version 0.0.1, this is 0.1.0: bytes may differ
 $ tenon inspect "$TENON_MODELS/fashion-mlp-a.onnx" --recipe
-! tenon: 'fashion-mlp-a.onnx' does not say all of how it was made: it has no 'tenon.operands' or 'tenon.options'
+! tenon: 'fashion-mlp-a.onnx' does not say all of how it was made: it has no 'tenon.operands' or 'tenon.options' (an earlier tenon or another program wrote it); what it says is in 'tenon inspect fashion-mlp-a.onnx'
 ? 1

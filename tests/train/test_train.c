@@ -236,8 +236,10 @@ static void bad_requests_are_refused(void **state)
     tn_train_report report = {.epochs = 77};
     tn_dataset *other = random_data("random:1x5x4,limit=96,classes=3");
     tn_dataset *rich = random_data("random:1x4x4,limit=96,classes=4");
-    assert_fails(tn_train(&model, &report, start, other, &o, NULL, err),
-                 TN_ERROR_MISMATCH, "'hidden' takes [1, 4, 4], data is [1, 5, 4]");
+    assert_fails(
+        tn_train(&model, &report, start, other, &o, NULL, err), TN_ERROR_MISMATCH,
+        "'hidden' takes [1, 4, 4], data is [1, 5, 4] ('size=4' in the data spec "
+        "scales them)");
     assert_fails(tn_train(&model, &report, start, rich, &o, NULL, err),
                  TN_ERROR_MISMATCH, "'hidden' has 3 outputs, data has 4 classes");
     o.batch = 128;
