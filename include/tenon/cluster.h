@@ -37,8 +37,10 @@ typedef struct tn_cluster {
      * `rank` of process k's `from`; the other goes as all_gather() does. */
     int (*start_all_to_all)(void *user, void **pending, void *to, const void *from,
                             size_t size);
+    /* The same for what all_gather() does. */
     int (*start_all_gather)(void *user, void **pending, void *to, const void *bytes,
                             size_t size);
+    /* Moves a message on; with `wait` it is through on return. */
     int (*finish)(void *user, void **pending, bool wait);
     void *user; /* handed to all */
 } tn_cluster;

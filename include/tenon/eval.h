@@ -62,6 +62,7 @@ TN_API TN_MUST_USE tn_status tn_infer(float *outputs, const tn_model *model,
  * time may run a session. Outputs do not depend on the number of threads; they may
  * differ by rounding between sessions of different `batch`. options NULL: defaults. */
 typedef struct tn_session tn_session;
+/* Compiles it; *out is owned by the caller. Errors as tn_infer(). */
 TN_API TN_MUST_USE tn_status tn_session_create(tn_session **out, const tn_model *model,
                                                size_t batch,
                                                const tn_eval_options *options,

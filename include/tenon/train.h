@@ -112,9 +112,8 @@ typedef struct tn_train_report {
     size_t epochs, best_epoch; /* best_epoch counts from 1; 0 without holdout */
     double loss, accuracy;     /* of the last epoch on the training images seen */
     double holdout_accuracy;   /* of the model returned; NaN without holdout */
-    double images_per_second, seconds;
-    /* of all runs, where it was resumed */ /* of the epochs */
-    tn_dtype precision; /* TN_F32 or TN_BF16: what was computed in */
+    double images_per_second, seconds; /* of all runs, where it was resumed */
+    tn_dtype precision;                /* TN_F32 or TN_BF16: what was computed in */
 } tn_train_report;
 
 /* Trains a copy of `start` with SGD (PyTorch's update: v = mu v + g + wd w; w -= lr v,

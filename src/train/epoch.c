@@ -194,6 +194,22 @@ static tn_status judge_stretch(void *user, const tn__stretch *stretch, tn_error 
     return TN_OK;
 }
 
+/* Of the epoch that is over, and told apart from it by the stage. */
+static tn_status report_held_out(const tn__trainer *t, double accuracy, tn_error *err)
+{
+    char stage[64];
+    snprintf(stage, sizeof stage, "epoch %zu of %zu, held out", t->now.epoch,
+             t->options->epochs);
+    tn_progress progress = {.stage = stage,
+                            .done = (double)t->held,
+                            .total = (double)t->held,
+                            .unit = "images",
+                            .loss = (double)NAN,
+                            .accuracy = accuracy,
+                            .seconds = tn__seconds() - t->begun};
+    return tn__report(t->observer, &progress, err);
+}
+
 /* The engine that has what would be returned: the weights, or their average. */
 static tn__engine *finished(tn__trainer *t)
 {
@@ -283,5 +299,11 @@ tn_status tn__trainer_run_epoch(tn__trainer *t, tn_error *err)
         now->loss = 0;
         status = tn__trainer_save(t, err);
     }
-    return tn__trainer_agree(t, status, err);
+    status = tn__trainer_agree(t, status, err);
+    if (status || !t->held)
+        return status;
+    /* told when the next epoch is what a state goes on with, or it would be told for
+     * ever to whoever stops here; after the last there is nothing to stop */
+    status = tn__trainer_agree(t, report_held_out(t, accuracy, err), err);
+    return now->epoch < t->options->epochs ? save_when_due(t, status, err) : TN_OK;
 }
