@@ -63,7 +63,8 @@ function showScores() {
     const rows = scores();
     if (!rows.length)
         return;
-    const part = section("Before and after");
+    const part = section(rows.length > 1 && rows.some(r => r.last) ? "Before and after"
+        : "Accuracy");
     const columns = COLUMNS.filter(c => rows.some(r => typeof c[1](r) === "number"));
     const table = part.append("table");
     table.append("thead").append("tr").selectAll("th")
