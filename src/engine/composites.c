@@ -8,8 +8,7 @@
  *
  *     x Phi(x)    Mul of x, 0.5 and 1 + Erf(x / sqrt(2)), in any order
  *     layer norm  Div(Sub(x, m), Sqrt(v + epsilon)) Mul scale [Add shift],
- *                 m = ReduceMean(x), v = ReduceMean(Pow(Sub(x, m), 2)), on the last
- * axis
+ *                 m = ReduceMean(x), v = ReduceMean(Pow(Sub(x, m), 2)), last axis
  */
 #include <math.h>
 #include <string.h>
