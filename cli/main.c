@@ -28,6 +28,20 @@ static int usage_command(const char *name)
     return cli_usage(NULL, "unknown command '%s'", name);
 }
 
+/* What help has pages on besides commands. */
+static const char *const topics[] = {"data", "arch", "man", "completion", NULL};
+
+static int usage_topic(const char *name)
+{
+    const char *best = NULL;
+    size_t distance = 0;
+    for (size_t i = 0; topics[i]; i++)
+        cli_suggest(&best, &distance, name, topics[i]);
+    if (best)
+        return cli_usage(NULL, "no help on '%s' (did you mean '%s'?)", name, best);
+    return usage_command(name);
+}
+
 /* tenon help man [COMMAND] */
 static int manual(const char *name)
 {
@@ -55,7 +69,7 @@ static int help(int argc, char **argv)
     const struct cli_command *command = cli_command_find(argv[0]);
     if (command)
         return cli_help_command(command);
-    return cli_help_topic(argv[0]) ? CLI_DONE : usage_command(argv[0]);
+    return cli_help_topic(argv[0]) ? CLI_DONE : usage_topic(argv[0]);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)

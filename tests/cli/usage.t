@@ -6,6 +6,9 @@ $ tenon fsue
 $ tenon frobnicate
 ! tenon: unknown command 'frobnicate'; see 'tenon help'
 ? 2
+$ tenon help archh
+! tenon: no help on 'archh' (did you mean 'arch'?); see 'tenon help'
+? 2
 $ tenon --frob
 ! tenon: unknown option '--frob', a command comes first; see 'tenon help'
 ? 2
