@@ -100,12 +100,8 @@ TN__VECTORS static void add_row(double *sums, const float *row, size_t n)
 
 TN__VECTORS static void add_row_bf16(double *sums, const uint16_t *row, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)row[i] << 16;
-        float x;
-        memcpy(&x, &bits, sizeof x);
-        sums[i] += (double)x;
-    }
+    for (size_t i = 0; i < n; i++)
+        sums[i] += (double)tn__bf16_to_f32(row[i]);
 }
 
 static tn_status linear_backward(tn__kernel *kernel, tn_error *err)
