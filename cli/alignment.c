@@ -68,7 +68,8 @@ static tn_status read_slots(struct cli_given *out, const cJSON *item, const char
     if (!cJSON_IsArray(slots) || cJSON_GetArraySize(slots) > UNITS_MAX)
         return fail(err, TN_ERROR_FORMAT, path, "'slots' is not a list of numbers");
     size_t k = (size_t)model->valuedouble, n = 0;
-    free(out->slots[k]);
+    if (out->slots[k])
+        return fail(err, TN_ERROR_FORMAT, path, "a 'model' is there twice");
     out->slots[k] = cli_alloc(UNITS_MAX + 1, sizeof *out->slots[k]);
     for (size_t i = 0; i <= UNITS_MAX; i++)
         out->slots[k][i] = SIZE_MAX;

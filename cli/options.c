@@ -78,8 +78,10 @@ static bool read_amount(uint64_t *out, const char *text)
     for (size_t i = 0; value >= 0 && i < CLI_COUNT(units); i++)
         if (end[0] == units[i].letter && !end[1]) {
             double whole = round(value * units[i].factor);
+            if (!(whole < 1e18))
+                return false;
             *out = (uint64_t)whole;
-            return whole < 1e18 && fabs(value * units[i].factor - whole) < 1e-6 * whole;
+            return fabs(value * units[i].factor - whole) < 1e-6 * whole;
         }
     return false;
 }

@@ -16,11 +16,14 @@
 #include "table.h"
 
 #define PLACE_TEXT 512
+#define BYTES_MAX ((size_t)256 << 10)
 
 /* A document while it is read. */
 struct reader {
     struct cli_recipe *recipe;
     const char *path;
+    FILE *file;
+    size_t bytes; /* of it so far */
     yaml_document_t document;
 };
 
@@ -337,29 +340,39 @@ static int read_root(struct reader *r, const char *output)
     return status == CLI_DONE ? CLI_DONE : CLI_FAILED;
 }
 
+/* libyaml's: 0 where reading fails, or where there is too much. */
+static int read_bytes(void *user, unsigned char *bytes, size_t size, size_t *got)
+{
+    struct reader *r = user;
+    *got = fread(bytes, 1, size, r->file);
+    r->bytes += *got;
+    return r->bytes <= BYTES_MAX && !ferror(r->file);
+}
+
 int cli_recipe_read(struct cli_recipe *out, const char *path, const char *output)
 {
     struct cli_recipe recipe = {0};
-    struct reader r = {.recipe = &recipe, .path = path};
+    struct reader r = {.recipe = &recipe, .path = path, .file = fopen(path, "rb")};
     yaml_parser_t parser;
-    FILE *file = fopen(path, "rb");
-    if (!file)
+    if (!r.file)
         return cli_fail_text("cannot read '%s': %s", path, strerror(errno));
     int status = CLI_FAILED;
     if (!yaml_parser_initialize(&parser)) {
-        fclose(file);
+        fclose(r.file);
         return cli_fail_text("out of memory");
     }
-    yaml_parser_set_input_file(&parser, file);
+    yaml_parser_set_input(&parser, read_bytes, &r);
     if (yaml_parser_load(&parser, &r.document)) {
         status = read_root(&r, output);
         yaml_document_delete(&r.document);
+    } else if (r.bytes > BYTES_MAX) {
+        cli_fail_text("%s: the recipe is larger than %zu KiB", path, BYTES_MAX >> 10);
     } else {
         fail_at(&r, parser.problem_mark, "no YAML: %s",
                 parser.problem ? parser.problem : "it cannot be read");
     }
     yaml_parser_delete(&parser);
-    fclose(file);
+    fclose(r.file);
     if (status == CLI_DONE)
         *out = recipe;
     else

@@ -19,7 +19,8 @@ static bool is_plain(const char *text)
     return text[strlen(text) - 1] != ':';
 }
 
-/* JSON's strings, numbers and lists are YAML's too. */
+/* JSON's strings, numbers and lists are YAML's too. What a file says may not end the
+ * line. */
 static void print_value(const cJSON *value)
 {
     const char *text = cJSON_GetStringValue(value);
@@ -28,14 +29,14 @@ static void print_value(const cJSON *value)
     cJSON_free(json);
 }
 
-static const char *sha256_of(const cJSON *inputs, const char *file)
+static const cJSON *sha256_of(const cJSON *inputs, const char *file)
 {
     const cJSON *input = NULL;
     cJSON_ArrayForEach(input, inputs)
     {
         const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(input, "file"));
         if (name && strcmp(name, file) == 0)
-            return cJSON_GetStringValue(cJSON_GetObjectItem(input, "sha256"));
+            return cJSON_GetObjectItem(input, "sha256");
     }
     return NULL;
 }
@@ -48,11 +49,13 @@ static void print_inputs(const cJSON *operands, const cJSON *inputs)
     cJSON_ArrayForEach(operand, operands)
     {
         const char *file = cJSON_GetStringValue(operand);
-        const char *sha256 = file ? sha256_of(inputs, file) : NULL;
-        printf(sha256 ? "  - file: " : "  - ");
+        const cJSON *sha256 = file ? sha256_of(inputs, file) : NULL;
+        printf(cJSON_IsString(sha256) ? "  - file: " : "  - ");
         print_value(operand);
-        if (sha256)
-            printf("    sha256: %s\n", sha256);
+        if (cJSON_IsString(sha256)) {
+            printf("    sha256: ");
+            print_value(sha256);
+        }
     }
 }
 
@@ -80,15 +83,29 @@ static void print_options(const cJSON *options)
     }
 }
 
+/* The first of the options that no record of the command has, or NULL. */
+static const char *stray_option(const struct cli_command *command, const cJSON *options)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, options)
+    {
+        const struct cli_option *option = cli_option_find(command, item->string);
+        if (!option || !option->recorded)
+            return item->string;
+    }
+    return NULL;
+}
+
 int cli_recipe_print(const cJSON *made, const char *file, const char *sha256)
 {
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(made, "command"));
-    const char *version = cJSON_GetStringValue(cJSON_GetObjectItem(made, "version"));
+    const cJSON *version = cJSON_GetObjectItem(made, "version");
     const cJSON *operands = cJSON_GetObjectItem(made, "operands");
     const cJSON *options = cJSON_GetObjectItem(made, "options");
-    if (!name || !version)
+    const struct cli_command *command = name ? cli_command_find(name) : NULL;
+    if (!name || !cJSON_IsString(version))
         return cli_fail_text("'%s' does not say how it was made", file);
-    if (!cli_command_find(name))
+    if (!command)
         return cli_fail_text("'%s' was made by '%s', which is no job of a recipe", file,
                              name);
     if (!cJSON_IsArray(operands) || !cJSON_IsObject(options))
@@ -97,8 +114,14 @@ int cli_recipe_print(const cJSON *made, const char *file, const char *sha256)
                              "another program wrote it); what it says is in 'tenon "
                              "inspect %s'",
                              file, file);
+    const char *stray = stray_option(command, options);
+    if (stray)
+        return cli_fail_text("'%s' was made with an option '%s', which '%s' does not "
+                             "record",
+                             file, stray, name);
     printf("# makes %s\n# sha256 %s\n", file, sha256);
-    printf("job: %s\nversion: %s\n", name, version);
+    printf("job: %s\nversion: ", name);
+    print_value(version);
     print_inputs(operands, cJSON_GetObjectItem(made, "inputs"));
     print_options(options);
     return CLI_DONE;

@@ -121,11 +121,11 @@ tn_status tn__arch_parse(tn__arch_spec *out, const char *name, tn_error *err)
 }
 
 tn_status tn__arch_build_spec(tn_model **out, const tn__arch_spec *spec, uint64_t seed,
-                              bool blank, tn_error *err)
+                              size_t room, tn_error *err)
 {
     char name[TN__ARCH_NAME_TEXT];
     tn__arch_spec settled = *spec;
-    tn__builder b = {.seed = seed, .blank = blank, .err = err};
+    tn__builder b = {.seed = seed, .room = room, .err = err};
     tn_status status = spec->family->settle(&settled, err);
     if (status)
         goto done;
@@ -155,7 +155,7 @@ tn_status tn__arch_build(tn_model **out, const char *arch, const int64_t *input,
     for (int k = 0; input && k < 3; k++)
         spec.input[k] = input[k];
     spec.classes = classes;
-    status = tn__arch_build_spec(out, &spec, seed, false, err);
+    status = tn__arch_build_spec(out, &spec, seed, 0, err);
     return status ? tn__fail_in(err, status, "cannot build '%s'", arch) : TN_OK;
 }
 

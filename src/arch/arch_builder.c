@@ -28,16 +28,36 @@ static size_t add_tensor(tn__builder *b, const char *path, const char *suffix,
     return b->status ? TN__NONE : value;
 }
 
+/* Blank parameters take what room there is: a small file may not ask for a network that
+ * fills the memory. */
+static tn_status take_room(tn__builder *b, const char *path, const char *suffix,
+                           const tn__shape *shape)
+{
+    char text[TN__SHAPE_TEXT];
+    size_t count = 0;
+    if (!b->room)
+        return TN_OK;
+    if (!tn__shape_count(&count, shape) || count >= b->room)
+        return tn__fail(b->err, TN_ERROR_MISMATCH,
+                        "parameter '%s.%s' %s is more than the file has tensors for",
+                        path, suffix, tn__shape_text(text, sizeof text, shape));
+    b->room -= count;
+    return TN_OK;
+}
+
 size_t tn__build_parameter(tn__builder *b, const char *path, const char *suffix,
                            const tn__shape *shape, tn__init init, int64_t fan)
 {
     tn__tensor tensor = {0};
     if (b->status)
         return TN__NONE;
-    b->status = tn__tensor_create(&tensor, TN_F32, shape->rank, shape->dims, b->err);
+    b->status = take_room(b, path, suffix, shape);
+    if (!b->status)
+        b->status =
+            tn__tensor_create(&tensor, TN_F32, shape->rank, shape->dims, b->err);
     if (b->status)
         return TN__NONE;
-    if (!b->blank)
+    if (!b->room)
         tn__init_fill(&tensor, init, fan, b->seed, b->stream);
     b->stream++;
     size_t value = add_tensor(b, path, suffix, &tensor);

@@ -11,7 +11,8 @@
 typedef struct tn__builder {
     tn_model *model;
     uint64_t seed, stream; /* of the next parameter */
-    bool blank;            /* parameters stay 0: only their shapes are wanted */
+    size_t room; /* not 0: parameters stay 0, only their shapes are wanted, and they may
+                    have fewer elements than that, all together */
     tn_status status;
     tn_error *err;
 } tn__builder;

@@ -32,7 +32,8 @@ typedef struct tn__arch_spec {
  * "linear", "downsample" and "shortcut" are the same. */
 typedef struct tn__names {
     const tn__named_tensor *tensors;
-    size_t count, prefix; /* length of the longest shared prefix that ends in '.' */
+    size_t count, prefix; /* length of the longest shared prefix that ends in '.', of
+                             256 bytes at most */
 } tn__names;
 tn__names tn__names_of(const tn__named_tensor *tensors, size_t count);
 /* Position of the tensor, or TN__NONE. */
@@ -65,9 +66,14 @@ tn_status tn__arch_parse(tn__arch_spec *out, const char *name,
                          tn_error *err) TN_MUST_USE;
 /* The families, ended by NULL. */
 extern const tn__arch_family *const tn__arch_families[];
-/* Graph and parameters of a spec; `blank` leaves the parameters 0. */
+/* Graph and parameters of a spec. Where `room` is not 0 the parameters stay 0, and must
+ * have fewer elements than that in all (TN_ERROR_MISMATCH). */
 tn_status tn__arch_build_spec(tn_model **out, const tn__arch_spec *spec, uint64_t seed,
-                              bool blank, tn_error *err) TN_MUST_USE;
+                              size_t room, tn_error *err) TN_MUST_USE;
+/* The room for a network that is to be filled from the tensors: their elements, and
+ * not less than TN__ARCH_ROOM, so that what does not fit is told by name. */
+#define TN__ARCH_ROOM ((size_t)1 << 25)
+size_t tn__arch_room(const tn__names *names);
 /* Do the tensors fill the model? */
 bool tn__arch_fits(const tn_model *model, const tn__names *names);
 

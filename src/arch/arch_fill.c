@@ -144,7 +144,8 @@ tn_status tn__arch_load(tn_model **out, const char *arch, int64_t classes,
     tn__names names = tn__names_of(tensors, count);
     spec.classes = classes;
     tn__arch_complete(&spec, &names);
-    if ((status = tn__arch_build_spec(&model, &spec, 0, true, err)) == TN_OK)
+    status = tn__arch_build_spec(&model, &spec, 0, tn__arch_room(&names), err);
+    if (status == TN_OK)
         status = tn__arch_fill(model, tensors, count, name, err);
     tn__mlp_names_free(renamed, count);
     if (status)

@@ -5,6 +5,8 @@
 
 #include "arch/arch_family.h"
 
+enum { PREFIX_MAX = 256 }; /* each part of a prefix costs a search */
+
 /* Two words for one module, in different public implementations. */
 static const struct {
     const char *word, *same;
@@ -43,7 +45,7 @@ tn__names tn__names_of(const tn__named_tensor *tensors, size_t count)
     tn__names names = {.tensors = tensors, .count = count};
     if (count == 0)
         return names;
-    size_t common = strlen(tensors[0].name);
+    size_t common = TN__MIN(strlen(tensors[0].name), PREFIX_MAX);
     for (size_t i = 1; i < count; i++) {
         size_t k = 0;
         while (k < common && tensors[i].name[k] == tensors[0].name[k])
@@ -67,6 +69,15 @@ size_t tn__names_find(const tn__names *names, const char *name)
                 return i;
     }
     return TN__NONE;
+}
+
+size_t tn__arch_room(const tn__names *names)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < names->count; i++)
+        if (!tn__add(&room, room, tn__tensor_count(&names->tensors[i].tensor)))
+            return SIZE_MAX;
+    return TN__MAX(room, TN__ARCH_ROOM - 1) + 1;
 }
 
 int64_t tn__names_dim(const tn__names *names, const char *name, int axis)
@@ -117,7 +128,7 @@ void tn__arch_suggest(char *text, size_t size, const tn__named_tensor *tensors,
         tn_model *model = NULL;
         char name[TN__ARCH_NAME_TEXT];
         if (!detect(&spec, tn__arch_families[i], &names) ||
-            tn__arch_build_spec(&model, &spec, 0, true, NULL) != TN_OK)
+            tn__arch_build_spec(&model, &spec, 0, tn__arch_room(&names), NULL) != TN_OK)
             continue;
         spec.family->print(name, sizeof name, &spec);
         if (tn__arch_fits(model, &names) && at + strlen(name) + 2 < size)

@@ -2,12 +2,14 @@
  *
  * The name of a file is the SHA-256 of all that its content depends on: the member's
  * file, the images, how features are made, and the version. A file that is not of the
- * expected size is made anew. Members that were not read from a file are not kept.
+ * expected size, or holds a number that is not finite, is made anew. Members that were
+ * not read from a file are not kept.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "assemble/cut_features.h"
+#include "eval/metrics.h"
 #include "tenon/version.h"
 
 #define LAYOUT 1 /* of the files: rows, then Gram matrices, of each cut in order */
@@ -59,7 +61,9 @@ tn_status tn__cache_read(bool *found, tn__zoo_features *features, size_t first,
     if (tn__buffer_map(&file, path, NULL) == TN_OK) {
         for (size_t c = first; c < first + count; c++)
             wanted += rows_bytes(features, &features->list[c]) + gram_bytes(features);
-        *found = tn__buffer_size(file) == wanted;
+        const void *bytes = tn__buffer_bytes(file); /* a mapping: aligned */
+        *found = tn__buffer_size(file) == wanted &&
+                 tn__all_finite(bytes, wanted / sizeof(float));
         for (size_t c = first; *found && c < first + count; c++) {
             tn__cut_features *cut = &features->list[c];
             memcpy(cut->rows, tn__buffer_bytes(file) + at, rows_bytes(features, cut));

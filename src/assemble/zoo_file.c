@@ -1,5 +1,6 @@
 /* zoo_file.c - a zoo named by a JSON file: {"members": [{"file": "a.onnx", ...}]}. */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <string.h>
 
 #include "assemble/zoo.h"
@@ -7,6 +8,7 @@
 
 #define CHANNELS_MAX 16
 #define MEMBERS_MAX 1024
+#define BYTES_MAX ((size_t)16 << 20)
 
 /* The text under `key`, NULL where it is absent; borrowed from the JSON. */
 static tn_status text_of(const char **out, const cJSON *item, const char *key,
@@ -33,10 +35,10 @@ static tn_status numbers_of(double out[CHANNELS_MAX], size_t *count, const cJSON
                         key);
     cJSON_ArrayForEach(at, list)
     {
-        if (*count == CHANNELS_MAX || !cJSON_IsNumber(at))
+        if (*count == CHANNELS_MAX || !cJSON_IsNumber(at) || !isfinite(at->valuedouble))
             return tn__fail(err, TN_ERROR_FORMAT,
-                            "cannot read '%s': '%s' is not 1 to %d numbers", path, key,
-                            CHANNELS_MAX);
+                            "cannot read '%s': '%s' is not at most %d finite numbers",
+                            path, key, CHANNELS_MAX);
         out[(*count)++] = at->valuedouble;
     }
     return TN_OK;
@@ -114,16 +116,19 @@ tn_status tn_zoo_load(tn_zoo *zoo, const char *path, tn_error *err)
     tn_status status = tn__buffer_map(&buffer, path, err);
     if (status != TN_OK)
         return status;
-    cJSON *json = cJSON_ParseWithLength((const char *)tn__buffer_bytes(buffer),
-                                        tn__buffer_size(buffer));
+    size_t size = tn__buffer_size(buffer);
+    cJSON *json =
+        size <= BYTES_MAX
+            ? cJSON_ParseWithLength((const char *)tn__buffer_bytes(buffer), size)
+            : NULL;
     const cJSON *members = cJSON_GetObjectItemCaseSensitive(json, "members"), *item;
     int count = cJSON_GetArraySize(members);
     if (!json || !cJSON_IsArray(members) || count < 1 || count > MEMBERS_MAX)
         status =
             tn__fail(err, TN_ERROR_FORMAT,
                      "cannot read '%s': expected {\"members\": [...]} with 1 to %d "
-                     "members",
-                     path, MEMBERS_MAX);
+                     "members, of at most %zu MiB",
+                     path, MEMBERS_MAX, BYTES_MAX >> 20);
     if (status == TN_OK)
         cJSON_ArrayForEach(item, members)
         {

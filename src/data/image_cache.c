@@ -56,6 +56,9 @@ static tn_status take_names(tn_dataset *data, const char *joined, tn_error *err)
     size_t count = 1;
     for (const char *at = joined; (at = strchr(at, '/')) != NULL; at++)
         count++;
+    if (count > TN__DATA_CLASSES_MAX)
+        return tn__fail(err, TN_ERROR_FORMAT, "%zu classes, at most %d can be", count,
+                        TN__DATA_CLASSES_MAX);
     char *text = tn__strdup(joined);
     const char **names = tn__alloc(count, sizeof *names);
     tn_status status = text && names ? TN_OK : tn__fail_memory(err, strlen(joined));
@@ -81,6 +84,16 @@ static bool labels_fit(const tn_dataset *data)
     return true;
 }
 
+/* Whether images [N, C, H, W] are such as a reader makes. */
+static bool shape_fits(const int64_t *dims, const tn__data_spec *spec)
+{
+    bool sized = true;
+    for (int a = 2; a < 4; a++)
+        sized = sized && dims[a] <= TN__IMAGE_SIDE_MAX &&
+                (!spec->size || dims[a] == (int64_t)spec->size);
+    return sized && (dims[1] == 1 || dims[1] == 3);
+}
+
 /* What does not fit is TN_ERROR_FORMAT. */
 static tn_status take(tn_dataset *data, const tn__data_spec *spec,
                       const tn__checkpoint *file, const char *path, tn_error *err)
@@ -94,15 +107,14 @@ static tn_status take(tn_dataset *data, const tn__data_spec *spec,
         tn__tensor_count(labels) != (size_t)images->shape.dims[0])
         return tn__fail(err, TN_ERROR_FORMAT, "'%s' has no images", path);
     const int64_t *dims = images->shape.dims;
+    if (!shape_fits(dims, spec))
+        return tn__fail(err, TN_ERROR_FORMAT, "'%s' has images of another size", path);
     tn_status status = tn__dataset_reserve(data, spec, (size_t)dims[0], (size_t)dims[1],
                                            (size_t)dims[2], (size_t)dims[3], err);
     if (!status)
         status = take_names(data, names, err);
     if (status)
         return status;
-    size_t area = data->channels * data->height * data->width;
-    if (area * data->count != tn__tensor_bytes(images))
-        return tn__fail(err, TN_ERROR_FORMAT, "'%s' has images of another size", path);
     memcpy(data->bytes, tn__tensor_data(images), tn__tensor_bytes(images));
     memcpy(data->labels, tn__tensor_data(labels), tn__tensor_bytes(labels));
     data->split = named < TN__SPLITS ? tn__split_names[named] : NULL;

@@ -16,8 +16,10 @@
 #include <string.h>
 
 #define HEADER_MAX                                                                     \
-    ((uint64_t)100000000)             /* the limit of the reference implementation     \
-                                       */
+    ((uint64_t)100000000) /* the limit of the reference implementation                 \
+                           */
+#define TENSORS_MAX ((size_t)1 << 20)
+#define NAME_BYTES_MAX 4096           /* of a tensor */
 #define NUMBER_MAX 9007199254740992.0 /* 2^53: JSON numbers are exact up to here */
 
 static const struct {
@@ -112,6 +114,11 @@ static tn_status read_entry(entry *out, const cJSON *object, size_t size,
     entry e = {.name = name};
     size_t count = 0, bytes = 0;
     char text[TN__SHAPE_TEXT];
+    if (strlen(name) > NAME_BYTES_MAX)
+        return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                        "cannot read '%s': a tensor's name of %zu bytes, at most %d "
+                        "are allowed",
+                        path, strlen(name), NAME_BYTES_MAX);
     tn_status status = read_dtype(
         &e.dtype, cJSON_GetObjectItemCaseSensitive(object, "dtype"), name, path, err);
     if (!status)
@@ -150,6 +157,10 @@ static tn_status read_metadata(tn__checkpoint *out, const cJSON *object,
             return tn__fail(err, TN_ERROR_FORMAT,
                             "cannot read '%s': __metadata__ '%s' is no text", path,
                             text->string);
+        if (out->metadata_count == TN__METADATA_MAX)
+            return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                            "cannot read '%s': __metadata__ has more than %d texts",
+                            path, TN__METADATA_MAX);
         tn_status status = tn__grow(&out->metadata, &out->metadata_capacity,
                                     out->metadata_count, sizeof *out->metadata, err);
         if (status)
@@ -224,6 +235,10 @@ static tn_status read_tensors(tn__checkpoint *out, const cJSON *root, tn__buffer
     {
         if (strcmp(object->string, "__metadata__") == 0)
             status = read_metadata(out, object, path, err);
+        else if (count == TENSORS_MAX)
+            status =
+                tn__fail(err, TN_ERROR_UNSUPPORTED,
+                         "cannot read '%s': more than %zu tensors", path, TENSORS_MAX);
         else
             status = tn__grow(&entries, &capacity, count, sizeof *entries, err);
         if (!status && strcmp(object->string, "__metadata__") != 0)

@@ -225,6 +225,12 @@ tn_status tn__model_set_metadata(tn_model *model, const char *key, const char *t
             model->metadata[k].text = copy;
             return TN_OK;
         }
+    if (model->metadata_count == TN__METADATA_MAX) {
+        tn__free(copy);
+        return tn__fail(err, TN_ERROR_UNSUPPORTED,
+                        "more than %d texts of metadata, from '%.100s' on",
+                        TN__METADATA_MAX, key);
+    }
     char *name = tn__strdup(key);
     tn__entry *grown =
         name ? tn__realloc(model->metadata, model->metadata_count + 1, sizeof *grown)

@@ -153,6 +153,7 @@ static inline bool tn__value_is_parameter(const tn__value *value)
 }
 /* Version of ONNX's own operator set, 0 where none is imported. */
 int64_t tn__model_opset(const tn_model *model);
+#define TN__METADATA_MAX 4096 /* texts; more are TN_ERROR_UNSUPPORTED */
 const char *tn__model_metadata(const tn_model *model, const char *key); /* or NULL */
 tn_status tn__model_set_metadata(tn_model *model, const char *key, const char *text,
                                  tn_error *err) TN_MUST_USE;

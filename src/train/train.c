@@ -108,6 +108,22 @@ static tn__state_tensors state_tensors(tn__trainer *t)
                                .best = t->result};
 }
 
+/* Whether a training like this can stand there: a file may say anything. */
+static bool is_place(const tn__trainer *t)
+{
+    const tn__state *now = &t->now;
+    size_t per_epoch = tn__batches_per_epoch(t->batches);
+    size_t batches = now->images / t->options->batch;
+    bool ended = now->epoch == t->options->epochs;
+    return now->epoch <= t->options->epochs &&
+           batches * t->options->batch == now->images &&
+           batches <= (ended ? 0 : per_epoch) &&
+           tn__optimizer_steps(t->optimizer) == now->epoch * per_epoch + batches &&
+           now->correct <= now->images && now->best_epoch <= now->epoch &&
+           isfinite(now->loss) && isfinite(now->seconds) && now->seconds >= 0 &&
+           isfinite(now->stepping) && now->stepping >= 0;
+}
+
 /* Begins, or goes on where the file says. */
 static tn_status find_state(tn__trainer *t, tn_error *err)
 {
@@ -126,8 +142,7 @@ static tn_status find_state(tn__trainer *t, tn_error *err)
                         "the file",
                         o->state);
     status = tn__state_load(&t->now, &into, o->state, err);
-    if (!status && (t->now.images % o->batch || t->now.epoch > o->epochs ||
-                    t->now.best_epoch > t->now.epoch))
+    if (!status && !is_place(t))
         status = tn__fail(err, TN_ERROR_FORMAT,
                           "cannot read '%s': epoch %zu, image %zu is no place in this "
                           "training",

@@ -222,6 +222,26 @@ static void checkpoints_that_do_not_fit_are_refused(void **state)
     drop(more);
 }
 
+/* Two rows of 2^15 are 256 KB; a layer that leads from one to the other is 4 GB. */
+static void a_small_file_asks_for_no_large_network(void **state)
+{
+    (void)state;
+    bag *b = tn__alloc(1, sizeof *b);
+    tn__tensor row = {0};
+    tn_model *model = NULL;
+    char text[64];
+    assert_ok(tn__tensor_create(&row, TN_F32, 2, (int64_t[]){1, 1 << 15}, err));
+    put(b, "", "fc1.weight", &row);
+    put(b, "", "fc2.weight", &row);
+    assert_fails(tn__arch_load(&model, "mlp", 0, b->tensors, 2, "a.pth", err),
+                 TN_ERROR_MISMATCH,
+                 "parameter 'fc1.weight' [32768, 32768] is more than the file has");
+    tn__arch_suggest(text, sizeof text, b->tensors, b->count);
+    assert_string_equal(text, "");
+    tn__tensor_release(&row);
+    drop(b);
+}
+
 static void memory_can_run_out_anywhere(void **state)
 {
     (void)state;
@@ -282,6 +302,7 @@ int main(void)
         cmocka_unit_test(halves_become_floats_and_counters_are_ignored),
         cmocka_unit_test(checkpoints_that_do_not_fit_are_refused),
         cmocka_unit_test(layers_of_an_mlp_are_told_by_shape_and_order),
+        cmocka_unit_test(a_small_file_asks_for_no_large_network),
         cmocka_unit_test(memory_can_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,3 +42,7 @@ $ printf '{"alignments": 1}' >b.json
 $ tenon fuse deep.onnx shallow.onnx -qf -o g.onnx --align b.json
 ! tenon: cannot read 'b.json': it has no list 'alignments'
 ? 1
+$ printf '{"alignments": [{"model": 1, "slots": [0]}, {"model": 1, "slots": [0]}]}' >b.json
+$ tenon fuse deep.onnx shallow.onnx -qf -o g.onnx --align b.json
+! tenon: cannot read 'b.json': a 'model' is there twice
+? 1

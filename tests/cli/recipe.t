@@ -59,6 +59,9 @@ $ : >r.yaml; tenon run r.yaml
 $ printf 'a: [' >r.yaml; tenon run r.yaml
 ! tenon: r.yaml:2:1: no YAML: did not find expected node content
 ? 1
+$ { printf 'job: fuse\n'; head -c 300000 /dev/zero | tr '\0' '#'; } >r.yaml; tenon run r.yaml
+! tenon: r.yaml: the recipe is larger than 256 KiB
+? 1
 $ printf -- '- fuse\n' >r.yaml; tenon run r.yaml
 ! tenon: r.yaml:1:1: the recipe is a list, names with values are wanted
 ? 1
@@ -126,4 +129,13 @@ $ sed 's/^version.*/version: 0.0.1/' small.yaml >old.yaml; tenon run old.yaml -o
 ! note: the recipe is of version 0.0.1, this is 0.1.0: bytes may differ
 $ tenon inspect "$TENON_MODELS/fashion-mlp-a.onnx" --recipe
 ! tenon: 'fashion-mlp-a.onnx' does not say all of how it was made: it has no 'tenon.operands' or 'tenon.options' (an earlier tenon or another program wrote it); what it says is in 'tenon inspect fashion-mlp-a.onnx'
+? 1
+
+# what a file says of its making cannot add lines to its recipe, nor options that are none
+
+$ tenon train mlp:48-16-10 -q -o t.safetensors --data random:3x4x4,limit=256 --epochs 1 >log
+$ sed 's/"tenon.version":"0.1.0"/"tenon.version":"0\\nab"/' t.safetensors >forged.safetensors; tenon inspect forged.safetensors --arch mlp --recipe | grep version
+version: "0\nab"
+$ sed 's/\\"epochs\\"/\\"output\\"/' t.safetensors >forged.safetensors; tenon inspect forged.safetensors --arch mlp --recipe
+! tenon: 'forged.safetensors' was made with an option 'output', which 'train' does not record
 ? 1

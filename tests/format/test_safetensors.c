@@ -239,6 +239,25 @@ static void a_header_beyond_the_limit_is_refused(void **state)
     tn__buffer_release(file);
 }
 
+static void names_and_texts_beyond_the_limits_are_refused(void **state)
+{
+    (void)state;
+    static char header[1 << 17];
+    size_t used = (size_t)snprintf(header, sizeof header, "{\"");
+    memset(header + used, 'n', 4097);
+    strcpy(header + used + 4097,
+           "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    assert_fails(read_header(header, 0, err), TN_ERROR_UNSUPPORTED,
+                 "a tensor's name of 4097 bytes");
+    used = (size_t)snprintf(header, sizeof header, "{\"__metadata__\":{\"a\":\"\"");
+    for (int k = 0; k < TN__METADATA_MAX; k++)
+        used +=
+            (size_t)snprintf(header + used, sizeof header - used, ",\"%d\":\"\"", k);
+    (void)snprintf(header + used, sizeof header - used, "}}");
+    assert_fails(read_header(header, 0, err), TN_ERROR_UNSUPPORTED,
+                 "__metadata__ has more than 4096 texts");
+}
+
 static void truncated_files_are_errors(void **state)
 {
     (void)state;
@@ -268,6 +287,7 @@ int main(void)
         cmocka_unit_test(lying_headers_are_refused),
         cmocka_unit_test(deep_json_is_refused),
         cmocka_unit_test(a_header_beyond_the_limit_is_refused),
+        cmocka_unit_test(names_and_texts_beyond_the_limits_are_refused),
         cmocka_unit_test(truncated_files_are_errors),
         cmocka_unit_test(no_wrong_byte_does_harm),
         cmocka_unit_test(reading_survives_the_want_of_memory),

@@ -176,7 +176,47 @@ static void another_training_is_not_resumed(void **state)
     tn_dataset_free(elsewhere);
 }
 
-/* A file cut at any place, or with a number spoilt, is an error and no crash. */
+/* `from` is in the file, and `to` of the same length takes its place. */
+static void spoil(const char *from, const char *to)
+{
+    static uint8_t bytes[1 << 16];
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    size_t size = fread(bytes, 1, sizeof bytes, f), length = strlen(from);
+    uint8_t *at = memmem(bytes, size, from, length);
+    assert_non_null(at);
+    assert_int_equal(strlen(to), length);
+    memcpy(at, to, length);
+    rewind(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    fclose(f);
+}
+
+static void only_places_of_the_training_are_gone_on_from(void **state)
+{
+    (void)state;
+    static const char *const spoilt[][2] = {
+        {"\"epoch\":\"0\"", "\"epoch\":\"1\""},
+        {"\"epoch\":\"0\"", "\"epoch\":\"5\""},
+        {"\"images\":\"48\"", "\"images\":\"96\""},
+        {"\"steps\":\"3\"", "\"steps\":\"4\""},
+        {"\"best_epoch\":\"0\"", "\"best_epoch\":\"1\""},
+        {"\"loss\":\"0x1.", "\"loss\":\"-inf"},
+    };
+    tn_model *model = NULL;
+    for (size_t k = 0; k < TN__COUNT(spoilt); k++) {
+        tn_train_options o = stopped();
+        bool text = k + 1 == TN__COUNT(spoilt); /* "-inf..." is no number at all */
+        spoil(spoilt[k][0], spoilt[k][1]);
+        o.resume = true;
+        assert_fails(tn_train(&model, NULL, start, data, &o, NULL, err),
+                     TN_ERROR_FORMAT,
+                     text ? "a number was expected" : "is no place in this training");
+        assert_null(model);
+    }
+}
+
+/* A file cut at any place is an error and no crash. */
 static void broken_states_are_refused(void **state)
 {
     (void)state;
@@ -198,14 +238,6 @@ static void broken_states_are_refused(void **state)
         assert_int_not_equal(tn_train(&model, NULL, start, data, &o, NULL, &error),
                              TN_OK);
     }
-    uint8_t *number = memmem(bytes, size, "\"images\":\"48\"", 13);
-    assert_non_null(number);
-    number[10] = '7';
-    f = fopen(path, "wb");
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    fclose(f);
-    assert_fails(tn_train(&model, NULL, start, data, &o, NULL, err), TN_ERROR_FORMAT,
-                 "is no place in this training");
     assert_null(model);
 }
 
@@ -215,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_stopped_training_ends_with_the_same_bytes),
         cmocka_unit_test(a_state_is_not_written_over),
         cmocka_unit_test(another_training_is_not_resumed),
+        cmocka_unit_test(only_places_of_the_training_are_gone_on_from),
         cmocka_unit_test(broken_states_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
