@@ -6,11 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tn__data_spec spec = {0};
-    char *text = malloc(size + 1);
-    if (!text)
-        return 0;
-    memcpy(text, data, size);
-    text[size] = 0;
+    char *text = fuzz_copy(data, size, true);
     if (tn__data_spec_parse(&spec, text, NULL) == TN_OK)
         tn__data_spec_release(&spec);
     free(text);

@@ -15,6 +15,9 @@ static void read_file(tn__buffer *file)
         if (tn__pickle_read(&pickle, &r, NULL) == TN_OK)
             tn__pickle_release(&pickle);
     } else if (tn__torch_read(&checkpoint, file, "fuzz.pt", NULL) == TN_OK) {
+        for (size_t k = 0; k < checkpoint.count; k++)
+            fuzz_touch(tn__tensor_data(&checkpoint.tensors[k].tensor),
+                       tn__tensor_bytes(&checkpoint.tensors[k].tensor));
         tn__checkpoint_release(&checkpoint);
     }
 }
