@@ -126,16 +126,18 @@ static void add_squares(double *out, const double *rows, size_t n, size_t width)
     }
 }
 
-/* Whether the inputs of layer `entry` of group g are all solved. */
-static bool is_ready(const tn__groups *groups, size_t value, const bool *solved)
+/* Whether the groups that a layer's weight reads are all solved. */
+static bool is_ready(const tn__parent *parent, size_t value, const bool *solved)
 {
-    for (size_t h = 0; h < groups->count; h++) {
-        const tn__group *group = &groups->list[h];
-        for (size_t e = 0; e < group->entry_count && !solved[h]; e++) {
-            if (group->entries[e].value == value &&
-                group->entries[e].role == TN__CONSUMER)
+    const tn__groups *groups = parent->groups;
+    int rank = parent->model->values[value].parameter.shape.rank;
+    for (int axis = 0; axis <= rank; axis++) {
+        size_t count;
+        const tn__meeting *met = tn__groups_on(&count, groups, value, axis);
+        for (size_t k = 0; k < count; k++)
+            if (!solved[met[k].group] &&
+                groups->list[met[k].group].entries[met[k].entry].role == TN__CONSUMER)
                 return false;
-        }
     }
     return true;
 }
@@ -203,7 +205,7 @@ tn_status tn__evidence_weights(tn__evidence *out, const tn__fusion *fusion,
             break;
         for (size_t e = 0; e < g->entry_count && status == TN_OK; e++) {
             if (!tn__is_layer_entry(source->model, &g->entries[e]) ||
-                (pass == 0 && !is_ready(source->groups, g->entries[e].value, solved)))
+                (pass == 0 && !is_ready(source, g->entries[e].value, solved)))
                 continue;
             found = true;
             status = add_layer(&made, fusion, parent, group, e, err);

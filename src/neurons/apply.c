@@ -222,7 +222,7 @@ tn_status tn__map_apply(tn_model **out, const tn_model *source,
     tn__transport t = {source,   target, source_groups,   target_groups,
                        value_of, maps,   .skip = TN__NONE};
     tn_model *model = NULL;
-    tn_status status = tn__transport_init(&t, err);
+    tn_status status = tn__transport_check(&t, err);
     if (status || (status = tn__model_clone(&model, target, err)) != TN_OK)
         goto done;
     for (size_t v = 0; v < model->value_count && !status; v++)
@@ -234,7 +234,6 @@ tn_status tn__map_apply(tn_model **out, const tn_model *source,
     model = NULL;
 done:
     tn_model_free(model);
-    tn__transport_release(&t);
     return status;
 }
 
@@ -331,7 +330,7 @@ tn_status tn__map_rows(double **rows, size_t *width, const tn_model *source,
         return tn__fail(err, TN_ERROR_MISMATCH,
                         "parameter '%s' has no counterpart to compare with",
                         source->values[at->value].name);
-    if ((status = tn__transport_init(&t, err)) != TN_OK ||
+    if ((status = tn__transport_check(&t, err)) != TN_OK ||
         (status = create_maps(&axes, &t, v, at->axis, err)) != TN_OK)
         goto done;
     if (at->axis < axes.rank) {
@@ -348,6 +347,5 @@ tn_status tn__map_rows(double **rows, size_t *width, const tn_model *source,
 done:
     tn__tensor_release(&tensor);
     release_maps(&axes);
-    tn__transport_release(&t);
     return status;
 }

@@ -3,72 +3,13 @@
 
 #include <string.h>
 
-/* --- where parameters meet groups ------------------------------------------------- */
-
-/* Axes of a value, those beyond its rank too. */
-#define AXES (TN__MAX_RANK + 2)
-
-static bool meets(const tn_model *model, const tn__group_entry *entry)
-{
-    return tn__value_is_parameter(&model->values[entry->value]);
-}
-
-/* By value, axis and group: a counting sort, since this is asked for every group. */
-static tn_status list_meetings(tn__meeting **out, size_t *count, const tn_model *model,
-                               const tn__groups *groups, tn_error *err)
-{
-    size_t keys = model->value_count * AXES, n = 0;
-    size_t *next = tn__alloc(keys, sizeof *next);
-    if (!next)
-        return tn__fail_memory(err, keys * sizeof *next);
-    for (size_t g = 0; g < groups->count; g++) {
-        for (size_t e = 0; e < groups->list[g].entry_count; e++) {
-            const tn__group_entry *entry = &groups->list[g].entries[e];
-            if (meets(model, entry))
-                next[entry->value * AXES + (size_t)entry->axis]++;
-        }
-    }
-    for (size_t k = 0; k < keys; k++) {
-        size_t here = next[k];
-        next[k] = n;
-        n += here;
-    }
-    tn__meeting *list = tn__alloc(n, sizeof *list);
-    for (size_t g = 0; list && g < groups->count; g++) {
-        for (size_t e = 0; e < groups->list[g].entry_count; e++) {
-            const tn__group_entry *entry = &groups->list[g].entries[e];
-            if (meets(model, entry))
-                list[next[entry->value * AXES + (size_t)entry->axis]++] =
-                    (tn__meeting){entry->value, entry->axis, g, e};
-        }
-    }
-    tn__free(next);
-    if (!list)
-        return tn__fail_memory(err, n * sizeof *list);
-    *out = list;
-    *count = n;
-    return TN_OK;
-}
-
-tn_status tn__transport_init(tn__transport *t, tn_error *err)
+tn_status tn__transport_check(const tn__transport *t, tn_error *err)
 {
     if (t->source_groups->count != t->target_groups->count)
         return tn__fail(err, TN_ERROR_MISMATCH,
                         "the networks differ in structure: %zu groups and %zu",
                         t->source_groups->count, t->target_groups->count);
-    tn_status status = list_meetings(&t->meetings[0], &t->meeting_count[0], t->source,
-                                     t->source_groups, err);
-    if (!status)
-        status = list_meetings(&t->meetings[1], &t->meeting_count[1], t->target,
-                               t->target_groups, err);
-    return status;
-}
-
-void tn__transport_release(tn__transport *t)
-{
-    tn__free(t->meetings[0]);
-    tn__free(t->meetings[1]);
-    t->meetings[0] = t->meetings[1] = NULL;
+    return TN_OK;
 }
 
 size_t tn__transport_source(const tn__transport *t, size_t v)
@@ -76,32 +17,10 @@ size_t tn__transport_source(const tn__transport *t, size_t v)
     return t->value_of ? t->value_of[v] : v;
 }
 
-/* The meetings on one axis of a value: *count of them from the pointer on. */
-static const tn__meeting *find_meetings(size_t *count, const tn__transport *t, int side,
-                                        size_t value, int axis)
-{
-    const tn__meeting *list = t->meetings[side];
-    size_t low = 0, high = t->meeting_count[side];
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const tn__meeting *m = &list[middle];
-        if (m->value < value || (m->value == value && m->axis < axis))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t end = low;
-    while (end < t->meeting_count[side] && list[end].value == value &&
-           list[end].axis == axis)
-        end++;
-    *count = end - low;
-    return list + low;
-}
-
 bool tn__transport_meets(const tn__transport *t, size_t v, int axis)
 {
     size_t count;
-    (void)find_meetings(&count, t, 1, v, axis);
+    (void)tn__groups_on(&count, t->target_groups, v, axis);
     return count > 0;
 }
 
@@ -190,8 +109,8 @@ static tn_status find_sides(joint *j, tn_error *err)
     size_t count;
     j->extent[0] = axis_extent(t->source, t->source_groups, j->u, j->axis);
     j->extent[1] = axis_extent(t->target, t->target_groups, j->v, j->axis);
-    j->meeting[0] = find_meetings(&count, t, 0, j->u, j->axis);
-    j->meeting[1] = find_meetings(&j->meetings, t, 1, j->v, j->axis);
+    j->meeting[0] = tn__groups_on(&count, t->source_groups, j->u, j->axis);
+    j->meeting[1] = tn__groups_on(&j->meetings, t->target_groups, j->v, j->axis);
     if (count != j->meetings)
         return mismatch(j, "groups", count, j->meetings, err);
     for (size_t k = 0; k < count; k++) {

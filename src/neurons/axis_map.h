@@ -21,28 +21,17 @@ typedef struct tn__axis_map {
                          columns goes to, UINT32_MAX where it goes; NULL: to k */
 } tn__axis_map;
 
-/* Where a parameter meets a group. */
-typedef struct tn__meeting {
-    size_t value;
-    int axis;
-    size_t group, entry;
-} tn__meeting;
-
 /* A transport from one model to another: see tn__map_apply(). */
 typedef struct tn__transport {
     const tn_model *source, *target;
     const tn__groups *source_groups, *target_groups;
     const size_t *value_of;
     const tn__map *maps;
-    size_t skip;              /* a group whose cells are left alone, or TN__NONE */
-    tn__meeting *meetings[2]; /* of source and target, by value, axis and group */
-    size_t meeting_count[2];
+    size_t skip; /* a group whose cells are left alone, or TN__NONE */
 } tn__transport;
 
-/* Indexes where groups meet parameters; the other members are the caller's to fill.
- * TN_ERROR_MISMATCH where the numbers of groups differ. */
-tn_status tn__transport_init(tn__transport *t, tn_error *err) TN_MUST_USE;
-void tn__transport_release(tn__transport *t);
+/* TN_ERROR_MISMATCH where the numbers of groups differ. */
+tn_status tn__transport_check(const tn__transport *t, tn_error *err) TN_MUST_USE;
 /* The value of source for value v of target, or TN__NONE. */
 size_t tn__transport_source(const tn__transport *t, size_t v);
 

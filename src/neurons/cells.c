@@ -7,7 +7,7 @@
  */
 #include "neurons/cells.h"
 
-#include "neurons/bundles.h"
+#include "neurons/walk.h"
 #include "ops/operand.h"
 
 const char *const tn__position = "position";
@@ -72,51 +72,43 @@ bool tn__cells_blocked(const tn__cells *cells, size_t value)
            cells->heard[tn__cells_extra(cells, value, TN__SLOT_COLUMNS)] != 0;
 }
 
-static void unite_tie(void *user, const tn__tie *tie)
+static bool makes_learned(const tn__cells *cells, const tn__node *node)
 {
-    for (uint32_t i = 0; i < tie->count; i++)
-        tn__cells_unite(user, tie->cell[0] + i, tie->cell[1] + i);
+    for (size_t k = 0; k < node->output_count; k++)
+        if (node->outputs[k] != TN__NONE &&
+            cells->nature[node->outputs[k]] == TN__LEARNED)
+            return true;
+    return false;
 }
 
-/* A parameter that is turned or reshaped before it is read has the roles of what
- * becomes of it. */
-typedef struct role_passing {
-    tn__cells *cells;
-    bool changed;
-} role_passing;
-
-static void pass_role(void *user, const tn__tie *tie)
+/* Whether a role has changed. */
+static bool pass_role(tn__cells *cells, const tn_model *model, const tn__tie *tie)
 {
-    role_passing *p = user;
-    tn__role *role = p->cells->role;
+    tn__role *role = cells->role;
     size_t a = tie->slot[0], b = tie->slot[1];
-    if (p->cells->nature[tie->value[0]] != TN__LEARNED ||
-        p->cells->nature[tie->value[1]] != TN__LEARNED || role[a] == role[b])
-        return;
+    if (cells->nature[tie->value[0]] != TN__LEARNED ||
+        cells->nature[tie->value[1]] != TN__LEARNED || role[a] == role[b] ||
+        !makes_learned(cells, &model->nodes[tie->node]))
+        return false;
     if (role[a] == TN__CARRIER)
         role[a] = role[b];
     else if (role[b] == TN__CARRIER)
         role[b] = role[a];
     else
-        return;
-    p->changed = true;
+        return false;
+    return true;
 }
 
-static tn_status pass_roles(tn__cells *cells, const tn_model *model,
-                            const tn__shapes *shapes, tn_error *err)
+/* A parameter that is turned or reshaped before it is read has the roles of what
+ * becomes of it. */
+static void pass_roles(tn__cells *cells, const tn_model *model)
 {
-    bool computed = false;
-    for (size_t v = 0; v < model->value_count && !computed; v++)
-        computed = cells->nature[v] == TN__LEARNED &&
-                   !tn__value_is_parameter(&model->values[v]);
-    role_passing passing = {cells, computed};
-    const tn__listener listener = {.tie = pass_role, .user = &passing, .learned = true};
-    tn_status status = TN_OK;
-    while (passing.changed && !status) {
-        passing.changed = false;
-        status = tn__cells_replay(cells, model, shapes, &listener, err);
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (size_t k = 0; k < cells->tie_count; k++)
+            changed |= pass_role(cells, model, &cells->ties[k]);
     }
-    return status;
 }
 
 /* --- numbering -------------------------------------------------------------------- */
@@ -294,15 +286,13 @@ static void release_numbers(tn__cells *cells)
 static tn_status hear_all(tn__cells *cells, const tn_model *model,
                           const tn__shapes *shapes, tn__survey *survey, tn_error *err)
 {
-    const tn__listener listener = {
-        .tie = unite_tie, .user = cells, .survey = survey, .inside = survey == NULL};
     tn_status status;
     if ((status = number_cells(cells, model, shapes, err)) != TN_OK ||
         (status = create_forest(cells, err)) != TN_OK)
         return status;
     for (size_t k = 0; k < model->input_count; k++)
         freeze_value(cells, model->inputs[k], "graph input");
-    status = tn__cells_replay(cells, model, shapes, &listener, err);
+    status = tn__cells_walk(cells, model, shapes, survey, err);
     if (!status)
         freeze_rest(cells, model, shapes);
     return status;
@@ -335,9 +325,9 @@ tn_status tn__cells_create(tn__cells *out, const tn_model *model,
         (status = tn__bundles_find(&cells, &survey, shapes, err)) != TN_OK)
         goto done;
     release_numbers(&cells);
-    if ((status = hear_all(&cells, model, shapes, NULL, err)) != TN_OK ||
-        (status = pass_roles(&cells, model, shapes, err)) != TN_OK)
+    if ((status = hear_all(&cells, model, shapes, NULL, err)) != TN_OK)
         goto done;
+    pass_roles(&cells, model);
     *out = cells;
     cells = (tn__cells){0};
 done:
@@ -355,5 +345,6 @@ void tn__cells_release(tn__cells *cells)
     tn__free(cells->bundle);
     tn__free(cells->still);
     tn__free(cells->inside);
+    tn__free(cells->ties);
     *cells = (tn__cells){0};
 }

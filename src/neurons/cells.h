@@ -40,6 +40,17 @@ typedef struct tn__cause {
     size_t node;        /* whose rule said so, or TN__NONE */
 } tn__cause;
 
+/* One call of a rule's tie, seen from outside: `count` cells from cell[0] on and as
+ * many from cell[1] on, one by one. Numbers of nodes, values and slots have 32 bits as
+ * those of cells do. */
+typedef struct tn__tie {
+    uint32_t node;
+    int operand[2];
+    uint32_t value[2];
+    uint32_t slot[2];
+    uint32_t cell[2], count;
+} tn__tie;
+
 typedef struct tn__cells {
     size_t value_count, slot_count, count;
     size_t *first_slot;   /* [values + 1] */
@@ -57,27 +68,9 @@ typedef struct tn__cells {
     bool *still;      /* [slots]: an axis of positions: all of it is frozen */
     tn__inside *inside;
     size_t inside_count, inside_capacity;
+    tn__tie *ties; /* all that the rules tied, in their order */
+    size_t tie_count, tie_capacity;
 } tn__cells;
-
-/* One call of a rule's tie, seen from outside: `count` cells from cell[0] on and as
- * many from cell[1] on, one by one. */
-typedef struct tn__tie {
-    size_t node;
-    int operand[2];
-    size_t value[2];
-    size_t slot[2];
-    uint32_t cell[2], count;
-} tn__tie;
-typedef void tn__tie_listener(void *user, const tn__tie *tie);
-
-/* What a walk over the rules does with what it hears; any may be NULL. */
-typedef struct tn__listener {
-    tn__tie_listener *tie;
-    void *user;
-    struct tn__survey *survey; /* fills it; bundles are not known then */
-    bool inside;               /* notes what lies in what */
-    bool learned;              /* hears only nodes that make learned values */
-} tn__listener;
 
 /* Numbers the cells and unites what the rules tie. TN_ERROR_UNSUPPORTED where a node
  * has no rule. Release also after failure of nothing but this: on failure *out is
@@ -85,11 +78,6 @@ typedef struct tn__listener {
 tn_status tn__cells_create(tn__cells *out, const tn_model *model,
                            const tn__shapes *shapes, tn_error *err) TN_MUST_USE;
 void tn__cells_release(tn__cells *cells);
-
-/* Has the rules say everything once more. */
-tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
-                           const tn__shapes *shapes, const tn__listener *listener,
-                           tn_error *err) TN_MUST_USE;
 
 /* The root of a cell's class. */
 uint32_t tn__cells_find(tn__cells *cells, uint32_t cell);

@@ -58,23 +58,71 @@ static tn_status add_hop(tn__chains *c, size_t of, size_t node, size_t a, size_t
     return TN_OK;
 }
 
-typedef struct listening {
-    tn__chains *chains;
-    tn_status status;
-    tn_error error;
-} listening;
-
-static void hear(void *user, const tn__tie *tie)
+static bool is_wanted(const tn__chains *c, size_t class)
 {
-    listening *l = user;
-    tn__chains *c = l->chains;
-    for (uint32_t i = 0; i < tie->count; i++) {
-        uint32_t class = c->classes.of[tie->cell[0] + i];
-        const size_t of[2] = {c->subject[class], c->outer[class]};
-        for (int k = 0; k < 2 && !l->status; k++)
-            l->status =
-                add_hop(c, of[k], tie->node, tie->slot[0], tie->slot[1], &l->error);
+    return c->subject[class] != TN__NONE || c->outer[class] != TN__NONE;
+}
+
+static int compare_cells(const void *x, const void *y)
+{
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return (a > b) - (a < b);
+}
+
+/* The cells of the classes that stand for something, ascending: few, since one neuron
+ * of a group stands for all. */
+static tn_status list_wanted(uint32_t **out, size_t *count, const tn__chains *c,
+                             tn_error *err)
+{
+    const tn__classes *classes = &c->classes;
+    size_t room = 0, n = 0;
+    for (size_t k = 0; k < classes->count; k++)
+        room += is_wanted(c, k) ? classes->first[k + 1] - classes->first[k] : 0;
+    uint32_t *wanted = tn__alloc(room, sizeof *wanted);
+    if (!wanted)
+        return tn__fail_memory(err, room * sizeof *wanted);
+    for (size_t k = 0; k < classes->count; k++)
+        for (size_t i = classes->first[k]; i < classes->first[k + 1] && is_wanted(c, k);
+             i++)
+            wanted[n++] = classes->cell[i];
+    if (n > 1)
+        qsort(wanted, n, sizeof *wanted, compare_cells);
+    *out = wanted;
+    *count = n;
+    return TN_OK;
+}
+
+/* The first of the wanted cells at or after `cell`. */
+static size_t first_wanted(const uint32_t *wanted, size_t count, uint32_t cell)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (wanted[middle] < cell)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low;
+}
+
+static tn_status hear_ties(tn__chains *c, tn_error *err)
+{
+    uint32_t *wanted = NULL;
+    size_t count = 0;
+    tn_status status = list_wanted(&wanted, &count, c, err);
+    for (size_t t = 0; t < c->cells.tie_count && !status; t++) {
+        const tn__tie *tie = &c->cells.ties[t];
+        for (size_t i = first_wanted(wanted, count, tie->cell[0]);
+             i < count && wanted[i] - tie->cell[0] < tie->count && !status; i++) {
+            uint32_t class = c->classes.of[wanted[i]];
+            const size_t of[2] = {c->subject[class], c->outer[class]};
+            for (int k = 0; k < 2 && !status; k++)
+                status = add_hop(c, of[k], tie->node, tie->slot[0], tie->slot[1], err);
+        }
+    }
+    tn__free(wanted);
+    return status;
 }
 
 /* From what lies in a block to the block. */
@@ -184,23 +232,15 @@ tn_status tn__chains_create(tn__chains **out, tn__groups **groups,
     if (!c)
         return tn__fail_memory(err, sizeof *c);
     c->model = model;
-    listening heard = {.chains = c};
-    const tn__listener listener = {.tie = hear, .user = &heard};
     status = tn__groups_trace(&found, &c->cells, &c->classes, model, err);
     c->groups = found;
     if (status || (status = allocate(c, err)) != TN_OK)
         goto done;
     mark_groups(c);
     mark_frozen(c);
-    if ((status = tn__cells_replay(&c->cells, model, &found->shapes, &listener, err)) !=
-            TN_OK ||
+    if ((status = hear_ties(c, err)) != TN_OK ||
         (status = hear_inside(c, err)) != TN_OK)
         goto done;
-    if ((status = heard.status) != TN_OK) {
-        if (err)
-            *err = heard.error;
-        goto done;
-    }
     if (c->count > 1)
         qsort(c->hops, c->count, sizeof *c->hops, compare_hops);
     *out = c;

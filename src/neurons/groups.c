@@ -183,24 +183,24 @@ static size_t add_parts(part *parts, const builder *b, size_t class, uint32_t ch
     return n;
 }
 
-/* The cells of a class and of all that lies in it. */
-static tn_status list_parts(part **out, size_t *count, const builder *b, size_t class,
-                            tn_error *err)
+/* Cells of a class and of all that lies in it: its parts, or some more. */
+static size_t count_cells(const builder *b, size_t class)
 {
     const tn__classes *classes = &b->classes;
+    size_t count = classes->first[class + 1] - classes->first[class];
+    for (size_t i = b->first_inner[class]; i < b->first_inner[class + 1]; i++)
+        count += classes->first[b->inner[i] + 1] - classes->first[b->inner[i]];
+    return count;
+}
+
+/* The cells of a class and of all that lies in it; returns how many. */
+static size_t list_parts(part *parts, const builder *b, size_t class)
+{
     size_t first = b->first_inner[class], last = b->first_inner[class + 1];
-    size_t room = classes->first[class + 1] - classes->first[class];
-    for (size_t i = first; i < last; i++)
-        room += classes->first[b->inner[i] + 1] - classes->first[b->inner[i]];
-    part *parts = tn__alloc(room, sizeof *parts);
-    if (!parts)
-        return tn__fail_memory(err, room * sizeof *parts);
     size_t n = add_parts(parts, b, class, 0);
     for (size_t i = first; i < last; i++)
         n += add_parts(parts + n, b, b->inner[i], (uint32_t)(i - first + 1));
-    *out = parts;
-    *count = n;
-    return TN_OK;
+    return n;
 }
 
 /* Sorts the parts of the first neuron and makes the entries from them. */
@@ -303,19 +303,18 @@ static tn_status fill_group(tn__group *group, bool *alike, const builder *b,
     if (!group->class)
         return tn__fail_memory(err, neurons * sizeof *group->class);
     *alike = true;
-    part *first = NULL;
-    size_t first_count = 0;
-    status = list_parts(&first, &first_count, b, members[0], err);
-    if (!status)
-        status = open_entries(group, b, first, first_count, err);
+    size_t room = count_cells(b, members[0]);
+    part *first = tn__alloc(room, 2 * sizeof *first);
+    if (!first)
+        return tn__fail_memory(err, room * 2 * sizeof *first);
+    part *parts = first + room;
+    size_t count = list_parts(first, b, members[0]);
+    status = open_entries(group, b, first, count, err);
     for (size_t k = 0; k < neurons && *alike && !status; k++) {
-        part *parts = NULL;
-        size_t count = 0;
         group->class[k] = members[k];
-        status = list_parts(&parts, &count, b, members[k], err);
-        *alike =
-            !status && count == first_count && fill_neuron(group, b, k, first, parts);
-        tn__free(parts);
+        *alike = count_cells(b, members[k]) == room &&
+                 list_parts(parts, b, members[k]) == count &&
+                 fill_neuron(group, b, k, first, parts);
     }
     tn__free(first);
     for (size_t e = 0; e < group->entry_count && !status; e++)
@@ -564,6 +563,7 @@ static void release_builder(builder *b)
     tn__free(b->groups.frozen);
     tn__free(b->groups.blocks);
     tn__free(b->groups.bundle);
+    tn__free(b->groups.meetings);
     tn__free(b->slot_value);
     tn__free(b->use);
     tn__free(b->first_inner);
@@ -597,14 +597,14 @@ tn_status tn__groups_trace(tn__groups **out, tn__cells *cells, tn__classes *clas
     tn_status status = groups ? TN_OK : tn__fail_memory(err, sizeof *groups);
     if (status || (status = tn__shapes_infer(&b.shapes, model, 1, err)) != TN_OK ||
         (status = tn__cells_create(&b.cells, model, &b.shapes, err)) != TN_OK ||
-        (status = tn__classes_create(&b.classes, &b.cells, model, &b.shapes, err)) !=
-            TN_OK ||
+        (status = tn__classes_create(&b.classes, &b.cells, &b.shapes, err)) != TN_OK ||
         (status = index_model(&b, err)) != TN_OK)
         goto done;
     if ((status = collect_candidates(&b, err)) != TN_OK ||
         (status = build_groups(&b, err)) != TN_OK ||
         (status = list_frozen(&b, err)) != TN_OK ||
-        (status = share_arrays(&b.groups, &b.cells, err)) != TN_OK)
+        (status = share_arrays(&b.groups, &b.cells, err)) != TN_OK ||
+        (status = tn__groups_index(&b.groups, model, err)) != TN_OK)
         goto done;
     *groups = b.groups;
     groups->shapes = b.shapes;
@@ -642,6 +642,7 @@ void tn__groups_free(tn__groups *groups)
     tn__free(groups->frozen);
     tn__free(groups->blocks);
     tn__free(groups->bundle);
+    tn__free(groups->meetings);
     tn__shapes_release(&groups->shapes);
     tn__free(groups);
 }

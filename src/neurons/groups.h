@@ -54,6 +54,13 @@ typedef struct tn__frozen_axis {
     const char *reason; /* "graph output"; static or owned by the groups */
 } tn__frozen_axis;
 
+/* Where a group lies on an axis of a parameter. */
+typedef struct tn__meeting {
+    size_t value;
+    int axis;
+    size_t group, entry;
+} tn__meeting;
+
 typedef struct tn__groups {
     tn__group *list; /* ordered by first producer node */
     size_t count;
@@ -64,6 +71,8 @@ typedef struct tn__groups {
     size_t *blocks;    /* [values]: groups of the convolution that reads it; else 1 */
     uint32_t *bundle;  /* [values]: bits of the axes that are indexed together, or 0 */
     tn__shapes shapes; /* for batch 1: what the cells refer to */
+    tn__meeting *meetings; /* by value, axis and group */
+    size_t meeting_count;
 } tn__groups;
 
 /* Derives the groups. TN_ERROR_UNSUPPORTED naming node and reason where an operator has
@@ -78,5 +87,14 @@ tn_status tn__groups_trace(tn__groups **out, struct tn__cells *cells,
                            struct tn__classes *classes, const tn_model *model,
                            tn_error *err) TN_MUST_USE;
 void tn__groups_free(tn__groups *groups); /* takes NULL */
+
+/* --- meetings.c --- */
+
+/* Fills `meetings`, the last thing that is found. */
+tn_status tn__groups_index(tn__groups *groups, const tn_model *model,
+                           tn_error *err) TN_MUST_USE;
+/* The groups that lie on an axis of a parameter: *count of them from the pointer on. */
+const tn__meeting *tn__groups_on(size_t *count, const tn__groups *groups, size_t value,
+                                 int axis);
 
 #endif

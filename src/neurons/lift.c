@@ -16,6 +16,7 @@ typedef struct tn__link {
     uint32_t *to[2];
     bool merge;
     int first, last;
+    int from; /* the side from which a crossing goes at hand; -1: it does not matter */
 } tn__link;
 
 /* What is to be tied: slots of the two operands, and the links that lead across. */
@@ -32,7 +33,7 @@ typedef struct crossing {
 bool tn__lift_wanted(const tn__walker *w)
 {
     const tn__node *node = w->site->node;
-    if (w->listener->survey)
+    if (w->survey)
         return false;
     for (size_t k = 0; k < node->input_count; k++)
         if (node->inputs[k] != TN__NONE && w->cells->bundle[node->inputs[k]])
@@ -258,21 +259,22 @@ static bool cross(const crossing *x, int k, const int64_t *from, int64_t *to)
     if (!meet_picks(x, k, from, to))
         return false;
     for (size_t i = 0; i < x->w->link_count; i++) {
-        int s = side_of(&x->w->links[i], x, k);
-        if (s >= 0 && !follow(&x->w->links[i], s, x, k, from, to))
+        const tn__link *l = &x->w->links[i];
+        if (l->from >= 0 && !follow(l, l->from, x, k, from, to))
             return false;
     }
     return true;
 }
 
-static void decode(int64_t *index, const tn__shape *shape, uint32_t axes, size_t cell)
+/* To the next cell of a slot, row-major over its axes. */
+static void step(int64_t *index, const tn__shape *shape, uint32_t axes)
 {
     for (int a = shape->rank - 1; a >= 0; a--) {
-        index[a] = 0;
         if (!(axes >> a & 1))
             continue;
-        index[a] = (int64_t)(cell % (size_t)shape->dims[a]);
-        cell /= (size_t)shape->dims[a];
+        if (++index[a] < shape->dims[a])
+            return;
+        index[a] = 0;
     }
 }
 
@@ -286,30 +288,32 @@ static size_t encode(const int64_t *index, const tn__shape *shape, uint32_t axes
 }
 
 /* Ties the slots cell by cell, from side k on. */
-static void tie_slots(const crossing *x, int k)
+static tn_status tie_slots(const crossing *x, int k, tn_error *err)
 {
     const tn__cells *cells = x->w->cells;
-    const tn__listener *listener = x->w->listener;
     const size_t slot[2] = {slot_of(x, 0), slot_of(x, 1)};
-    int64_t from[TN__MAX_RANK], to[TN__MAX_RANK];
+    int64_t from[TN__MAX_RANK] = {0}, to[TN__MAX_RANK];
     size_t extent = cells->first_cell[slot[k] + 1] - cells->first_cell[slot[k]];
-    for (size_t c = 0; c < extent && listener->tie; c++) {
-        size_t at[2];
-        decode(from, x->shape[k], x->axes[k], c);
-        memset(to, 0, sizeof to);
-        if (!cross(x, k, from, to))
-            continue;
-        at[k] = c;
-        at[1 - k] = encode(to, x->shape[1 - k], x->axes[1 - k]);
-        tn__tie tie = {.node = x->w->site->node_index, .count = 1};
-        for (int s = 0; s < 2; s++) {
-            tie.operand[s] = x->operand[s];
-            tie.value[s] = x->value[s];
-            tie.slot[s] = slot[s];
-            tie.cell[s] = cells->first_cell[slot[s]] + (uint32_t)at[s];
-        }
-        listener->tie(listener->user, &tie);
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < x->w->link_count; i++)
+        x->w->links[i].from = side_of(&x->w->links[i], x, k);
+    tn__tie tie = {.node = (uint32_t)x->w->site->node_index, .count = 1};
+    for (int s = 0; s < 2; s++) {
+        tie.operand[s] = x->operand[s];
+        tie.value[s] = (uint32_t)x->value[s];
+        tie.slot[s] = (uint32_t)slot[s];
     }
+    for (size_t c = 0; c < extent && !status; c++) {
+        memset(to, 0, sizeof to);
+        if (cross(x, k, from, to)) {
+            size_t at = encode(to, x->shape[1 - k], x->axes[1 - k]);
+            tie.cell[k] = cells->first_cell[slot[k]] + (uint32_t)c;
+            tie.cell[1 - k] = cells->first_cell[slot[1 - k]] + (uint32_t)at;
+            status = tn__walker_tie(x->w, &tie, err);
+        }
+        step(from, x->shape[k], x->axes[k]);
+    }
+    return status;
 }
 
 /* The axes that link the two keep each to itself. A merge says nothing of single axes:
@@ -357,9 +361,8 @@ static tn_status lift_pair(tn__walker *w, int a, int b, bool joint, tn_error *er
     spans = find_slot(&x, 1) && spans;
     int from = spans && is_function(&x, 0) ? 0 : 1;
     spans = spans && (from == 0 || is_function(&x, 1));
-    if (spans)
-        tie_slots(&x, from);
-    return spans && joint ? TN_OK : keep_apart(&x, err);
+    tn_status status = spans ? tie_slots(&x, from, err) : TN_OK;
+    return status || (spans && joint) ? status : keep_apart(&x, err);
 }
 
 static void forget(tn__walker *w)

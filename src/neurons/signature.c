@@ -129,9 +129,8 @@ static tn_status gather_classes(tn__classes *classes, const tn__cells *cells,
 /* --- the members of the multiset -------------------------------------------------- */
 
 /* Cells of a run mostly have the same places, and then the same hash. */
-static void hash_tie(void *user, const tn__tie *tie)
+static void hash_tie(tn__classes *classes, const tn__tie *tie)
 {
-    tn__classes *classes = user;
     const uint32_t *from = &classes->place[tie->cell[0]];
     const uint32_t *to = &classes->place[tie->cell[1]];
     const uint32_t *of = &classes->of[tie->cell[0]];
@@ -243,7 +242,7 @@ static tn_status hash_values(tn__classes *classes, const tn__cells *cells,
     return TN_OK;
 }
 
-tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model *model,
+tn_status tn__classes_create(tn__classes *out, tn__cells *cells,
                              const tn__shapes *shapes, tn_error *err)
 {
     tn__classes classes = {0};
@@ -258,10 +257,8 @@ tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model 
     hash_inside(&classes, cells);
     if ((status = hash_values(&classes, cells, shapes, err)) != TN_OK)
         goto done;
-    const tn__listener listener = {.tie = hash_tie, .user = &classes};
-    status = tn__cells_replay(cells, model, shapes, &listener, err);
-    if (status)
-        goto done;
+    for (size_t k = 0; k < cells->tie_count; k++)
+        hash_tie(&classes, &cells->ties[k]);
     *out = classes;
     classes = (tn__classes){0};
 done:

@@ -22,8 +22,8 @@ typedef struct tn__classes {
                         UINT32_MAX */
 } tn__classes;
 
-/* `cells` is replayed; blocks that cannot move become frozen in it. */
-tn_status tn__classes_create(tn__classes *out, tn__cells *cells, const tn_model *model,
+/* Blocks that cannot move become frozen in `cells`. */
+tn_status tn__classes_create(tn__classes *out, tn__cells *cells,
                              const tn__shapes *shapes, tn_error *err) TN_MUST_USE;
 void tn__classes_release(tn__classes *classes);
 

@@ -64,8 +64,8 @@ static tn_status locate(tn__tie *tie, int side, tn__walker *w, const tn__spot *a
         end > (size_t)(cells->first_cell[slot + 1] - cells->first_cell[slot]))
         return bad_rule(w, at->operand, at->axis, err);
     tie->operand[side] = at->operand;
-    tie->value[side] = tn__walker_value(w, at->operand);
-    tie->slot[side] = slot;
+    tie->value[side] = (uint32_t)tn__walker_value(w, at->operand);
+    tie->slot[side] = (uint32_t)slot;
     tie->cell[side] = cells->first_cell[slot] + (uint32_t)at->index;
     tie->count = (uint32_t)count;
     return TN_OK;
@@ -86,11 +86,40 @@ static tn_status note_pair(tn__survey *survey, const tn__axis_pair *pair, tn_err
     return status;
 }
 
+/* A tie that goes on where the last one ended is the same tie. */
+static bool goes_on(const tn__tie *tie, const tn__tie *last)
+{
+    bool same = tie->node == last->node;
+    for (int s = 0; s < 2; s++)
+        same = same && tie->operand[s] == last->operand[s] &&
+               tie->slot[s] == last->slot[s] &&
+               tie->cell[s] == last->cell[s] + last->count;
+    return same;
+}
+
+tn_status tn__walker_tie(tn__walker *w, const tn__tie *tie, tn_error *err)
+{
+    tn__cells *cells = w->cells;
+    for (uint32_t i = 0; i < tie->count; i++)
+        tn__cells_unite(cells, tie->cell[0] + i, tie->cell[1] + i);
+    if (w->survey)
+        return TN_OK;
+    if (cells->tie_count && goes_on(tie, &cells->ties[cells->tie_count - 1])) {
+        cells->ties[cells->tie_count - 1].count += tie->count;
+        return TN_OK;
+    }
+    tn_status status = tn__grow(&cells->ties, &cells->tie_capacity, cells->tie_count,
+                                sizeof *cells->ties, err);
+    if (!status)
+        cells->ties[cells->tie_count++] = *tie;
+    return status;
+}
+
 static tn_status hear_tie(tn__coupling *c, tn__spot a, tn__spot b, size_t count,
                           tn_error *err)
 {
     tn__walker *w = (tn__walker *)c;
-    tn__tie tie = {.node = w->site->node_index};
+    tn__tie tie = {.node = (uint32_t)w->site->node_index};
     if (count == 0)
         return TN_OK;
     tn_status status = locate(&tie, 0, w, &a, count, err);
@@ -98,16 +127,14 @@ static tn_status hear_tie(tn__coupling *c, tn__spot a, tn__spot b, size_t count,
         status = locate(&tie, 1, w, &b, count, err);
     if (status)
         return status;
-    if (w->listener->survey) {
+    if (w->survey) {
         const tn__axis_pair pair = {
             tie.node, {tie.value[0], tie.value[1]}, {a.axis, b.axis}};
-        status = note_pair(w->listener->survey, &pair, err);
+        status = note_pair(w->survey, &pair, err);
     } else if (w->lifts) {
         status = tn__lift_tie(w, &a, &b, count, err);
     }
-    if (!status && w->listener->tie)
-        w->listener->tie(w->listener->user, &tie);
-    return status;
+    return status ? status : tn__walker_tie(w, &tie, err);
 }
 
 static tn_status hear_freeze(tn__coupling *c, int operand, int axis, const char *reason,
@@ -138,7 +165,7 @@ static void hear_role(tn__coupling *c, int operand, int axis, tn__role role)
 
 static tn_status note_merge(tn__walker *w, const tn__merge *merge, tn_error *err)
 {
-    tn__survey *survey = w->listener->survey;
+    tn__survey *survey = w->survey;
     tn_status status = tn__grow(&survey->merges, &survey->merge_capacity,
                                 survey->merge_count, sizeof *survey->merges, err);
     if (status)
@@ -181,7 +208,7 @@ static tn_status hear_merge(tn__coupling *c, int one, int axis, int many, int fi
                        axis,
                        first,
                        last};
-    if (w->listener->survey)
+    if (w->survey)
         return note_merge(w, &merge, err);
     uint32_t live = tn__merge_live(w->cells, shape, merge.many, first, last);
     bool still =
@@ -205,7 +232,7 @@ static tn_status hear_pick(tn__coupling *c, int operand, int axis, size_t index,
     tn__walker *w = (tn__walker *)c;
     size_t slot;
     tn_status status = hear_axis(&slot, w, operand, axis, err);
-    if (status || w->listener->survey)
+    if (status || w->survey)
         return status;
     tn__cells_freeze(w->cells, slot, "indexed axis");
     return tn__lift_pick(w, operand, axis, (uint32_t)index, err);
@@ -235,15 +262,6 @@ static bool all_fixed(const tn__cells *cells, const tn__node *node)
             cells->nature[node->outputs[k]] != TN__FIXED)
             return false;
     return true;
-}
-
-static bool makes_learned(const tn__cells *cells, const tn__node *node)
-{
-    for (size_t k = 0; k < node->output_count; k++)
-        if (node->outputs[k] != TN__NONE &&
-            cells->nature[node->outputs[k]] == TN__LEARNED)
-            return true;
-    return false;
 }
 
 static tn_status hear_rule(tn__walker *w, tn_error *err)
@@ -307,7 +325,7 @@ static tn_status note_blocks(tn__walker *w, size_t value, tn_error *err)
 tn_status tn__walker_inside(tn__walker *w, const tn__inside *inside, tn_error *err)
 {
     tn__cells *cells = w->cells;
-    if (!w->listener->inside)
+    if (w->survey)
         return TN_OK;
     for (size_t k = 0; k < cells->inside_count; k++)
         if (cells->inside[k].slot == inside->slot &&
@@ -320,9 +338,8 @@ tn_status tn__walker_inside(tn__walker *w, const tn__inside *inside, tn_error *e
     return status;
 }
 
-tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
-                           const tn__shapes *shapes, const tn__listener *listener,
-                           tn_error *err)
+tn_status tn__cells_walk(tn__cells *cells, const tn_model *model,
+                         const tn__shapes *shapes, tn__survey *survey, tn_error *err)
 {
     tn__site site;
     tn__site_memory memory = {0};
@@ -330,11 +347,10 @@ tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
                     .cells = cells,
                     .shapes = shapes,
                     .site = &site,
-                    .listener = listener};
+                    .survey = survey};
     tn_status status = TN_OK;
     for (size_t n = 0; n < model->node_count && !status; n++) {
-        if (all_fixed(cells, &model->nodes[n]) ||
-            (listener->learned && !makes_learned(cells, &model->nodes[n])))
+        if (all_fixed(cells, &model->nodes[n]))
             continue;
         cells->node = n;
         status = tn__site_fill(&site, &memory, model, shapes, n, err);
@@ -342,7 +358,7 @@ tn_status tn__cells_replay(tn__cells *cells, const tn_model *model,
             status = walk_node(&w, err);
     }
     cells->node = TN__NONE;
-    for (size_t v = 0; v < model->value_count && !status && listener->inside; v++)
+    for (size_t v = 0; v < model->value_count && !status && !survey; v++)
         if (tn__cells_blocked(cells, v))
             status = note_blocks(&w, v, err);
     tn__site_memory_release(&memory);

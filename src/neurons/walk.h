@@ -22,16 +22,25 @@ typedef struct tn__walker {
     tn__cells *cells;
     const tn__shapes *shapes;
     const tn__site *site;
-    const tn__listener *listener;
-    bool lifts; /* some operand of the node has a bundle */
+    tn__survey *survey; /* NULL: bundles are known */
+    bool lifts;         /* some operand of the node has a bundle */
     struct tn__link *links;
     size_t link_count, link_capacity;
     tn__pick *picks;
     size_t pick_count, pick_capacity;
 } tn__walker;
 
+/* Has the rules of all nodes speak: unites what they tie, freezes what may not move,
+ * and notes roles. A walk that surveys fills the survey; one that does not keeps the
+ * ties, and what lies in what. */
+tn_status tn__cells_walk(tn__cells *cells, const tn_model *model,
+                         const tn__shapes *shapes, tn__survey *survey,
+                         tn_error *err) TN_MUST_USE;
+
 /* The value that an operand of the node is, or TN__NONE. */
 size_t tn__walker_value(const tn__walker *w, int operand);
+/* Unites and keeps what is tied. */
+tn_status tn__walker_tie(tn__walker *w, const tn__tie *tie, tn_error *err) TN_MUST_USE;
 tn_status tn__walker_inside(tn__walker *w, const tn__inside *inside,
                             tn_error *err) TN_MUST_USE;
 

@@ -17,7 +17,7 @@ static void groups_that_share_an_axis_are_joined(void **state)
     assert_ok(
         tn__map_dense(&maps[toy_find_group(from, "conv2.weight")], 4, 2, out, in, err));
     tn__transport t = {source, target, from, to, NULL, maps, .skip = TN__NONE};
-    assert_ok(tn__transport_init(&t, err));
+    assert_ok(tn__transport_check(&t, err));
     tn__axis_map map = {0};
     size_t v = tn__model_find_value(target, "conv2.weight");
     assert_ok(tn__axis_map_create(&map, &t, v, 0, err));
@@ -34,7 +34,6 @@ static void groups_that_share_an_axis_are_joined(void **state)
     for (size_t e = 0; e < TN__COUNT(weight); e++)
         assert_true(map.weight[e] == weight[e]);
     tn__axis_map_release(&map);
-    tn__transport_release(&t);
     for (size_t g = 0; g < 3; g++)
         tn__map_release(&maps[g]);
     tn__groups_free(from);
@@ -56,7 +55,7 @@ static void cells_of_a_group_left_alone_come_first(void **state)
                        NULL,
                        maps,
                        .skip = toy_find_group(groups, "stem.weight")};
-    assert_ok(tn__transport_init(&t, err));
+    assert_ok(tn__transport_check(&t, err));
     tn__axis_map map = {0};
     size_t v = tn__model_find_value(model, "conv2.weight");
     assert_ok(tn__axis_map_create(&map, &t, v, 0, err));
@@ -65,7 +64,6 @@ static void cells_of_a_group_left_alone_come_first(void **state)
     assert_int_equal(map.rows, 5);
     assert_memory_equal(map.column, column, sizeof column);
     tn__axis_map_release(&map);
-    tn__transport_release(&t);
     tn__groups_free(groups);
     tn_model_free(model);
 }

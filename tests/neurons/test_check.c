@@ -119,9 +119,7 @@ static void a_forgotten_tensor_is_found_out(void **state)
     tn__groups *groups = toy_groups(model);
     tn__group *group = &groups->list[toy_find_group(groups, "conv1.weight")];
     /* Without its consumer the group is permuted on one side only. */
-    size_t e = toy_find_entry(model, group, "conv2.weight", 1);
-    tn__free(group->entries[e].index);
-    group->entries[e] = group->entries[--group->entry_count];
+    toy_forget_entry(groups, model, group, "conv2.weight", 1);
     heard l = {0};
     const tn_observer observer = {hear, watch, &l};
     tn_check_report report;

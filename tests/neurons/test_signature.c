@@ -16,7 +16,7 @@ static fixture begin(tn_model *model)
     fixture f = {.model = model};
     assert_ok(tn__shapes_infer(&f.shapes, model, 1, err));
     assert_ok(tn__cells_create(&f.cells, model, &f.shapes, err));
-    assert_ok(tn__classes_create(&f.classes, &f.cells, model, &f.shapes, err));
+    assert_ok(tn__classes_create(&f.classes, &f.cells, &f.shapes, err));
     return f;
 }
 

@@ -311,6 +311,19 @@ static inline size_t toy_find_entry(const tn_model *model, const tn__group *grou
     return 0;
 }
 
+/* Takes that entry out of the group, as if it had been overlooked. */
+static inline void toy_forget_entry(tn__groups *groups, const tn_model *model,
+                                    tn__group *group, const char *name, int axis)
+{
+    size_t e = toy_find_entry(model, group, name, axis);
+    tn__free(group->entries[e].index);
+    group->entry_count--;
+    for (; e < group->entry_count; e++)
+        group->entries[e] = group->entries[e + 1];
+    tn__free(groups->meetings);
+    assert_ok(tn__groups_index(groups, model, err));
+}
+
 /* Both models have the same bytes in every parameter. */
 static inline bool toy_same_parameters(const tn_model *a, const tn_model *b)
 {
