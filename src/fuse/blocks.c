@@ -55,7 +55,7 @@ static tn_status try_shift(const trials *t, size_t shift, tn_error *err)
 }
 
 tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion, size_t parent,
-                           size_t group, const bool *solved, tn_error *err)
+                           size_t group, bool *solved, tn_error *err)
 {
     trials t = {fusion, parent, group, solved, NULL};
     size_t n = fusion->parents[parent].groups->list[group].neurons;
@@ -71,6 +71,7 @@ tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion, size_t paren
     if (status == TN_OK) {
         note->model = parent;
         note->neurons = note->target = n;
+        solved[group] = true;
         for (size_t b = 0; b < n; b++)
             note->moved += block[b] != b ? 1.0 / (double)n : 0;
     }

@@ -166,9 +166,10 @@ tn_status tn__solve(tn__map *out, tn_fuse_group *report, const tn__evidence *evi
 /* --- blocks.c -----------------------------------------------------------------------
  */
 
-/* Solves a group of blocks: fills its map, a permutation, and the numbers of *note. */
+/* Solves a group of blocks: fills its map, a permutation, and the numbers of *note, and
+ * marks it in solved [groups]. */
 tn_status tn__align_blocks(tn_fuse_group *note, tn__fusion *fusion, size_t parent,
-                           size_t group, const bool *solved, tn_error *err) TN_MUST_USE;
+                           size_t group, bool *solved, tn_error *err) TN_MUST_USE;
 
 /* --- average.c ----------------------------------------------------------------------
  */
