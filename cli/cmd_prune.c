@@ -20,6 +20,7 @@
 #define BATCH 32       /* of the second latency */
 #define BATCH_RUNS 5   /* at most, */
 #define BATCH_TIME 1.0 /* and of a slow network as many as take these seconds */
+#define BLOCK 16       /* channels that runtimes keep together (NCHWc on AVX512) */
 
 enum { BEFORE, DELETED, PRUNED, ROW_COUNT };
 
@@ -37,6 +38,7 @@ struct prune_job {
     tn_prune_plan *plan; /* of --plan */
     cJSON *record;       /* its options: the texts of args point here */
     cJSON *widths;       /* of layers; goes into --json */
+    size_t uneven;       /* concatenations that no longer give whole blocks */
 };
 
 static const char *const plan_endings[] = {".json", NULL};
@@ -201,6 +203,43 @@ static tn_status list_widths(struct prune_job *job, const tn_model *pruned,
     return status;
 }
 
+static int add_concat(void *user, const char *text, const char *json)
+{
+    (void)text;
+    cJSON *node = cJSON_Parse(json);
+    const char *type =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(node, "type"));
+    if (type && !strcmp(type, "Concat")) {
+        const cJSON *shape = cJSON_GetObjectItemCaseSensitive(node, "shape");
+        cJSON_AddItemToArray(user, cJSON_CreateNumber(cJSON_GetNumberValue(
+                                       cJSON_GetArrayItem(shape, 1))));
+    }
+    cJSON_Delete(node);
+    return 0;
+}
+
+/* Concatenations that gave whole blocks of channels and no longer do: a runtime that
+ * computes in blocks leaves that layout there, and takes it up again behind. */
+static tn_status count_uneven(struct prune_job *job, const tn_model *pruned,
+                              tn_error *err)
+{
+    const tn_model *models[] = {job->model, pruned};
+    cJSON *widths[] = {cJSON_CreateArray(), cJSON_CreateArray()};
+    tn_status status = TN_OK;
+    for (size_t k = 0; k < 2 && status == TN_OK; k++)
+        status = tn_model_list_nodes(models[k], add_concat, widths[k], err);
+    const cJSON *after = widths[1]->child, *before = NULL;
+    cJSON_ArrayForEach(before, widths[0])
+    {
+        double wide = cJSON_GetNumberValue(before), now = cJSON_GetNumberValue(after);
+        job->uneven += fmod(wide, BLOCK) == 0 && fmod(now, BLOCK) > 0;
+        after = after ? after->next : NULL;
+    }
+    cJSON_Delete(widths[0]);
+    cJSON_Delete(widths[1]);
+    return status;
+}
+
 static tn_status work(struct prune_job *job, tn_error *err)
 {
     const struct cli_args *base = &job->args->base;
@@ -223,6 +262,8 @@ static tn_status work(struct prune_job *job, tn_error *err)
         status = write_plan(job, err);
     if (status == TN_OK && cli_report_wanted(base))
         status = list_widths(job, pruned, err);
+    if (status == TN_OK)
+        status = count_uneven(job, pruned, err);
     if (status == TN_OK)
         status = score(job, PRUNED, pruned, err);
     if (status == TN_OK && job->eval_data) {
@@ -289,6 +330,7 @@ static cJSON *result_json(const struct prune_job *job)
     cJSON_AddNumberToObject(json, "layers_refitted", (double)report->layers_refitted);
     cJSON_AddNumberToObject(json, "norms", (double)report->norms);
     cJSON_AddNumberToObject(json, "layers_repaired", (double)report->layers_repaired);
+    cJSON_AddNumberToObject(json, "uneven_concats", (double)job->uneven);
     if (job->eval_data) {
         cJSON_AddNumberToObject(json, "largest_difference",
                                 job->compare.largest_difference);
@@ -353,6 +395,10 @@ static int show(const struct prune_job *job)
                report->synthetic ? "drawn" : "given");
     printf("\na batch of %d: %.2f ms before, %.2f ms after\n", BATCH,
            1e3 * job->batch[BEFORE], 1e3 * job->batch[PRUNED]);
+    if (job->uneven > 0)
+        printf("%zu concatenations no longer give a multiple of %d channels, where "
+               "runtimes that compute in such blocks gain less: see --round-to\n",
+               job->uneven, BLOCK);
     if (job->eval_data)
         printf("largest output difference %.4g (largest output %.4g), same answer for "
                "%.2f %% of the images\n",

@@ -19,6 +19,14 @@ static const tn__group_entry *channels_of(const tn__group *group, size_t value)
     return NULL;
 }
 
+/* Whether a layer reads the neurons by it; a weight that is computed from parameters (a
+ * Cast of short ones) is nothing that could be refitted. */
+static bool is_read_by(const tn_model *model, const tn__group_entry *entry)
+{
+    return entry->role == TN__CONSUMER &&
+           tn__value_is_parameter(&model->values[entry->value]);
+}
+
 static tn_status add_reader(tn__readers *all, const tn_model *model,
                             const tn__groups *groups, size_t g, size_t e, tn_error *err)
 {
@@ -53,7 +61,7 @@ tn_status tn__readers_find(tn__readers *out, const bool *wanted, const tn_model 
     for (size_t g = 0; g < groups->count; g++)
         for (size_t e = 0;
              wanted[g] && e < groups->list[g].entry_count && status == TN_OK; e++)
-            if (groups->list[g].entries[e].role == TN__CONSUMER)
+            if (is_read_by(model, &groups->list[g].entries[e]))
                 status = add_reader(&all, model, groups, g, e, err);
     all.keep = tn__alloc(all.count, sizeof *all.keep);
     if (status == TN_OK && all.count > 0 && !all.keep)
