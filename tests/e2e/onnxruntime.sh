@@ -9,60 +9,14 @@ set -eu
 tenon=$1
 models=$2
 modules=$3/node_modules
-python=/usr/bin/python3
-
-skip() {
-    echo "skipped: $1"
-    exit 77
-}
-command -v node >/dev/null 2>&1 || skip "node is not there"
-[ -d "$modules/onnxruntime-node" ] || skip "$modules/onnxruntime-node is not there"
-$python -c 'import numpy' 2>/dev/null || skip "$python has no numpy"
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-cat >draw.py <<'END'
-import numpy
-x = numpy.random.RandomState(1).randn(4, 1, 28, 28).astype("f4")
-numpy.save("x.npy", x)
-x.tofile("x.raw")
-END
-cat >run.js <<'END'
-const ort = require('onnxruntime-node'), fs = require('fs');
-(async () => {
-  const session = await ort.InferenceSession.create(process.argv[2],
-    {intraOpNumThreads: 1, interOpNumThreads: 1});
-  const bytes = fs.readFileSync('x.raw');
-  const x = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const answer = await session.run({[session.inputNames[0]]:
-    new ort.Tensor('float32', x, [4, 1, 28, 28])});
-  const y = answer[session.outputNames[0]].data;
-  fs.writeFileSync('theirs.raw', Buffer.from(y.buffer, y.byteOffset, y.byteLength));
-})().catch(e => { console.error(String(e.message || e)); process.exit(1); });
-END
-cat >compare.py <<'END'
-import sys, numpy
-ours, theirs = numpy.load("ours.npy"), numpy.fromfile("theirs.raw", "f4")
-gap = float(abs(ours.ravel() - theirs).max() / abs(theirs).max())
-print("%-14s %.1e" % (sys.argv[1], gap))
-sys.exit(not gap <= 1e-4)
-END
-$python draw.py
-
-compare() {
-    "$tenon" infer "$2" x.npy -q -f -o ours.npy >log
-    NODE_PATH=$modules node run.js "$2"
-    $python compare.py "$1"
-}
+. "$(dirname "$0")/onnxruntime_tools.sh"
 
 model=$models/fashion-resnet-a.onnx
-compare "not pruned" "$model"
+compare "not pruned" "$model" 1e-4
 for method in delete intra-fusion nearest fold; do
     "$tenon" prune "$model" -q -f -o small.onnx -s 0.5 --groups all --method $method \
         --repair none >log
-    compare $method small.onnx
+    compare $method small.onnx 1e-4
 done
 "$tenon" prune "$model" -q -f -o small.onnx -s 0.5 --method refit --samples 64 >log
-compare refit small.onnx
+compare refit small.onnx 1e-4
