@@ -17,7 +17,8 @@ unfused, and then
     ms       latency of one image on one thread in onnxruntime, before and after
 
 Rows are kept in the file of --rows, one JSON object a line, so that the fifteen may be run
-one by one; --write makes the page of all that are there.
+one by one, and with --keep their --steps too: rows of one network are joined, the last word
+counts. --write makes the page of all that are there.
 
 Differences are relative to the largest output; above 1e-4 is a failure and the exit
 status is 1. Wants Debian's torch, torchvision and onnx (else everything is skipped), and
@@ -194,11 +195,16 @@ class Trial:
         return outputs, found["ms"]
 
     def export(self):
+        """Writes the model, unless an earlier run has kept it."""
         import numpy
 
-        self.model = self.path("model.onnx")
-        self.images, self.expected = export(self.name, self.model, self.side)
-        numpy.save(self.path("in.npy"), self.images)
+        self.model, self.permuted = self.path("model.onnx"), self.path("permuted.onnx")
+        if not os.path.exists(self.path("expected.npy")):
+            images, outputs = export(self.name, self.model, self.side)
+            numpy.save(self.path("in.npy"), images)
+            numpy.save(self.path("expected.npy"), outputs)
+        self.images = numpy.load(self.path("in.npy"))
+        self.expected = numpy.load(self.path("expected.npy"))
 
     def step_output(self):
         found = distance(self.infer(self.model), self.expected)
@@ -208,13 +214,14 @@ class Trial:
         return found
 
     def step_check(self):
-        self.permuted = self.path("permuted.onnx")
         report = self.tenon("check", self.model, "--rounds", "1", "--images", "2",
                             "--tolerance", "1e-4", "--permuted", self.permuted, "-f")
         self.row["groups"] = report["groups"]
         return report["largest"]
 
     def step_fuse(self):
+        if not os.path.exists(self.permuted):
+            raise Failure("there is no permuted copy: check comes first")
         own = self.infer(self.model)
         permuted = distance(self.infer(self.permuted), own)
         self.tenon("fuse", self.model, self.permuted, "-o", self.path("fused.onnx"),
@@ -261,8 +268,6 @@ class Trial:
                     self.row[step + "_error"] = "outputs differ by %.2g" % found
             except Failure as failure:
                 self.row[step + "_error"] = str(failure)
-            except AttributeError:
-                self.row[step + "_error"] = "a step that it needs did not run"
             self.row[step + "_seconds"] = round(time.time() - start, 1)
         return self.row
 
@@ -312,13 +317,17 @@ each, which is what loses channels.
 
 
 def read_rows(path):
-    """The last row of each network, in the order of MODELS."""
+    """What is known of each network, in the order of MODELS."""
     rows = {}
     with open(path) as lines:
         for line in lines:
             if line.startswith("{"):
                 row = json.loads(line)
-                rows[row["model"]] = row
+                known = rows.setdefault(row["model"], {})
+                for key in row:
+                    if key.endswith("_seconds"):  # the step was run again
+                        known.pop(key[:-len("_seconds")] + "_error", None)
+                known.update(row)
     return [rows[name] for name in MODELS if name in rows]
 
 
