@@ -358,6 +358,14 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
     return layout;
 }
 
+const tn__layout *tn__layout_matrix(tn__dnnl *d, tn_dtype dtype, int64_t m, int64_t n,
+                                    bool turned)
+{
+    tn__shape shape = {.rank = 2, .dims = {m, n}};
+    int64_t strides[2] = {turned ? 1 : n, turned ? m : 1};
+    return tn__layout_strided(d, dtype, &shape, strides);
+}
+
 static const tn__layout *blocks_of(tn__dnnl *d, const tn__shape *shape, bool wide)
 {
     tn__layout *layout = layout_new(d, TN_F32, shape);

@@ -56,6 +56,9 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
 /* f32 or bf16 */
 const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
                                      const tn__shape *shape, const int64_t *strides);
+/* [m, n] without gaps, row-major or (turned) column-major; f32 or bf16 */
+const tn__layout *tn__layout_matrix(tn__dnnl *d, tn_dtype dtype, int64_t m, int64_t n,
+                                    bool turned);
 /* f32 [N, C, H, W] as [N, C / 16, H, W, 16]; C must be a multiple. */
 const tn__layout *tn__layout_blocks(tn__dnnl *d, const tn__shape *shape);
 /* f32 images [N, C, H, W] as convolutions like them: in blocks of channels, or plain

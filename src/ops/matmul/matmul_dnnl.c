@@ -133,14 +133,6 @@ static const tn__layout *rows_of(tn__dnnl *d, tn_dtype type, const tn__shape *sh
     return tn__layout_strided(d, type, shape, strides);
 }
 
-static const tn__layout *matrix(tn__dnnl *d, tn_dtype type, int64_t m, int64_t n,
-                                bool turned)
-{
-    tn__shape shape = {.rank = 2, .dims = {m, n}};
-    int64_t strides[2] = {turned ? 1 : n, turned ? m : 1};
-    return tn__layout_strided(d, type, &shape, strides);
-}
-
 /* False where some primitive is missing. */
 static bool describe_backward(linear_kernel *c, tn__dnnl *d, tn_dtype type)
 {
@@ -174,15 +166,15 @@ static bool describe(linear_kernel *c, const tn__kernel_request *request, tn_dty
     c->x = request->in[X];
     c->x_plain = rows_of(d, type, site->in[X]);
     c->y_plain = rows_of(d, type, &site->out[0]);
-    c->x_rows = matrix(d, type, c->rows, c->in, false);
-    c->y_rows = matrix(d, type, c->rows, c->out, false);
-    c->x_turned = matrix(d, type, c->in, c->rows, true);
+    c->x_rows = tn__layout_matrix(d, type, c->rows, c->in, false);
+    c->y_rows = tn__layout_matrix(d, type, c->rows, c->out, false);
+    c->x_turned = tn__layout_matrix(d, type, c->in, c->rows, true);
     c->dx_plain = rows_of(d, c->x->dtype, site->in[X]);
-    c->dx_rows = matrix(d, c->x->dtype, c->rows, c->in, false);
-    c->w_plain = matrix(d, TN_F32, c->in, c->out, false);
-    c->w_turned = matrix(d, TN_F32, c->out, c->in, true);
-    c->b_plain = matrix(d, TN_F32, 1, c->out, false);
-    c->made_rows = matrix(d, made, c->rows, c->out, false);
+    c->dx_rows = tn__layout_matrix(d, c->x->dtype, c->rows, c->in, false);
+    c->w_plain = tn__layout_matrix(d, TN_F32, c->in, c->out, false);
+    c->w_turned = tn__layout_matrix(d, TN_F32, c->out, c->in, true);
+    c->b_plain = tn__layout_matrix(d, TN_F32, 1, c->out, false);
+    c->made_rows = tn__layout_matrix(d, made, c->rows, c->out, false);
     c->y = made == TN_F32 ? tn__layout_plain(d, TN_F32, &site->out[0])
                           : rows_of(d, made, &site->out[0]);
     if (!c->y || (request->sum && !tn__layout_equal(request->sum, c->y)))
