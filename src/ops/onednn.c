@@ -650,21 +650,32 @@ static void reorder(tn__program *p, const tn__layout *from, const void *source,
     tn__program_arg(p, call, DNNL_ARG_TO, to, target);
 }
 
+void tn__program_work(tn__program *p, tn__work *work, void *to, const void *from,
+                      const void *with)
+{
+    tn__call *call = p->dry || p->d->failure.code ? NULL : call_new(p);
+    if (!call)
+        return;
+    call->work = work;
+    call->to = to;
+    call->from = from;
+    call->with = with;
+}
+
+static void copy(void *to, const void *from, const void *layout)
+{
+    memcpy(to, from, ((const tn__layout *)layout)->bytes);
+}
+
 void tn__program_move(tn__program *p, const tn__layout *from, const void *source,
                       const tn__layout *to, void *target)
 {
     if (p->d->failure.code)
         return;
-    if (!tn__layout_equal(from, to)) {
+    if (tn__layout_equal(from, to))
+        tn__program_work(p, copy, target, source, from);
+    else
         reorder(p, from, source, to, target);
-    } else if (!p->dry) {
-        tn__call *call = call_new(p);
-        if (!call)
-            return;
-        call->from = source;
-        call->to = target;
-        call->bytes = from->bytes;
-    }
 }
 
 void *tn__program_read(tn__program *p, const tn__layout *have, void *pointer,
@@ -697,7 +708,7 @@ tn_status tn__program_run(const tn__program *p, tn_error *err)
     for (size_t i = 0; i < p->count; i++) {
         const tn__call *call = &p->calls[i];
         if (!call->primitive) {
-            memcpy(call->to, call->from, call->bytes);
+            call->work(call->to, call->from, call->with);
             continue;
         }
         dnnl_status_t status = dnnl_primitive_execute(call->primitive, p->d->stream,

@@ -123,13 +123,16 @@ const tn__layout *tn__pd_layout(tn__dnnl *d, dnnl_primitive_desc_t pd,
 
 #define TN__CALL_ARGS 14
 
-typedef struct tn__call { /* a primitive, or (NULL) a copy of bytes */
+/* What no primitive does: makes `to` of `from`. */
+typedef void tn__work(void *to, const void *from, const void *with);
+
+typedef struct tn__call { /* a primitive, or (NULL) work */
     dnnl_primitive_t primitive;
     int count;
     dnnl_exec_arg_t args[TN__CALL_ARGS];
+    tn__work *work;
     void *to;
-    const void *from;
-    size_t bytes;
+    const void *from, *with;
 } tn__call;
 
 typedef struct tn__program {
@@ -150,6 +153,13 @@ void *tn__program_reserve(tn__program *p, size_t bytes);
 tn__call *tn__program_add(tn__program *p, dnnl_primitive_desc_t pd);
 void tn__program_arg(tn__program *p, tn__call *call, int arg, const tn__layout *layout,
                      void *pointer);
+/* Appends work; `with` lives as long as the program. */
+void tn__program_work(tn__program *p, tn__work *work, void *to, const void *from,
+                      const void *with);
+/* Appends sums [N], f32, of the columns of `from` [M, N], f32 or bf16 and row-major, in
+ * double. */
+void tn__program_sum_rows(tn__program *p, const tn__layout *matrix, const void *from,
+                          void *sums);
 /* Appends a conversion of layout, or a copy where they are equal. */
 void tn__program_move(tn__program *p, const tn__layout *from, const void *source,
                       const tn__layout *to, void *target);

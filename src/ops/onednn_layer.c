@@ -83,7 +83,7 @@ bool tn__layer_forward(tn__layer_kernel *l, const tn__kernel_request *request,
     l->x = request->in[X];
     l->x_forward = tn__pd_layout(d, l->forward, dnnl_query_src_md);
     l->w_forward = tn__pd_layout(d, l->forward, dnnl_query_weights_md);
-    l->y = tn__pd_layout(d, l->forward, dnnl_query_dst_md);
+    l->y = l->y_forward = tn__pd_layout(d, l->forward, dnnl_query_dst_md);
     return true;
 }
 
@@ -140,30 +140,34 @@ static void *taken(tn__layer_kernel *l, const tn__layout *have, void *w,
     return copy;
 }
 
-static void build_refresh(tn__layer_kernel *l, const tn__kernel_memory *m,
-                          const tn__layout *w_seen)
+void tn__layer_build_refresh(tn__layer_kernel *l, const tn__kernel_memory *m,
+                             const tn__layout *w_seen)
 {
     l->w_forward_copy = taken(l, l->w_plain, m->in[W], l->w_forward);
     if (l->has_bias)
         l->b_copy = taken(l, l->b_plain, m->in[B], l->b_plain);
-    if (l->data)
-        l->w_data_copy = tn__layout_equal(l->w_data, l->w_forward)
-                             ? l->w_forward_copy
-                             : taken(l, w_seen, m->in[W], l->w_data);
+    if (!l->data)
+        return;
+    /* [O, K] and [K, O] can have one layout, where O = K, but not one content. */
+    bool shared = tn__layout_equal(w_seen, l->w_plain) &&
+                  tn__layout_equal(l->w_data, l->w_forward);
+    l->w_data_copy = shared ? l->w_forward_copy : taken(l, w_seen, m->in[W], l->w_data);
 }
 
-void tn__layer_build_forward(tn__layer_kernel *l, const tn__kernel_memory *m,
-                             const tn__layout *w_seen)
+void *tn__layer_read(tn__layer_kernel *l, const tn__kernel_memory *m)
+{
+    return tn__program_read(&l->k.forward, l->x, m->in[X], l->x_forward);
+}
+
+void tn__layer_build_forward(tn__layer_kernel *l, const tn__kernel_memory *m, void *x)
 {
     tn__program *p = &l->k.forward;
-    build_refresh(l, m, w_seen);
-    void *x = tn__program_read(p, l->x, m->in[X], l->x_forward);
     tn__call *call = tn__program_add(p, l->forward);
     tn__program_arg(p, call, DNNL_ARG_SRC, l->x_forward, x);
     tn__program_arg(p, call, DNNL_ARG_WEIGHTS, l->w_forward, l->w_forward_copy);
     if (l->has_bias)
         tn__program_arg(p, call, DNNL_ARG_BIAS, l->b_plain, l->b_copy);
-    tn__program_arg(p, call, DNNL_ARG_DST, l->y, m->out[0]);
+    tn__program_arg(p, call, DNNL_ARG_DST, l->y_forward, m->out[0]);
     if (l->relu_back)
         tn__program_relu_back(&l->k.backward, l->relu_back, l->y, m->dout[0],
                               m->dout[0], m->out[0]);

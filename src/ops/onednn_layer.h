@@ -23,14 +23,15 @@ struct tn__layer_kernel {
     const tn__layout *w_plain, *b_plain; /* as the parameters lie */
     dnnl_primitive_desc_t forward, data, weights, relu_back;
     const tn__layout *w_forward, *w_data, *w_made;
-    const tn__layout *x_forward, *x_weights, *dx_data, *dy_data, *dy_weights;
+    const tn__layout *x_forward, *y_forward, *x_weights, *dx_data, *dy_data,
+        *dy_weights;
     void *w_forward_copy, *w_data_copy, *b_copy;
 };
 
 /* What an operator adds. */
 typedef struct tn__layer_class {
     size_t size; /* of its kernel, which begins with a tn__layer_kernel */
-    /* Fills in everything from `w_plain` to `dy_weights`; false where some primitive is
+    /* Fills in `x` to `dy_weights`; false where some primitive is
      * missing in l->type. */
     bool (*describe)(tn__layer_kernel *l, const tn__kernel_request *request);
     void (*build)(tn__program_kernel *kernel, const tn__kernel_memory *m);
@@ -62,10 +63,14 @@ bool tn__layer_weights(tn__layer_kernel *l, tn__dnnl *d, const tn__pd_spec *spec
 
 /* --- for build() --- */
 
-/* Taking over the parameters, the forward program, and the ReLU's part of the backward
- * one. The gradient of the value takes the weights to lie as `w_seen`. */
-void tn__layer_build_forward(tn__layer_kernel *l, const tn__kernel_memory *m,
+/* Taking over the parameters. The gradient of the value sees the weights as `w_seen`.
+ */
+void tn__layer_build_refresh(tn__layer_kernel *l, const tn__kernel_memory *m,
                              const tn__layout *w_seen);
+/* The value as the forward primitive reads it. */
+void *tn__layer_read(tn__layer_kernel *l, const tn__kernel_memory *m);
+/* The forward program from there on, and the ReLU's part of the backward one. */
+void tn__layer_build_forward(tn__layer_kernel *l, const tn__kernel_memory *m, void *x);
 void tn__layer_build_weights(tn__layer_kernel *l, const tn__kernel_memory *m);
 void tn__layer_build_data(tn__layer_kernel *l, const tn__kernel_memory *m);
 

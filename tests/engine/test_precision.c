@@ -140,6 +140,30 @@ static void gradients_of_points_in_bf16_are_near_those_in_f32(void **state)
         }
 }
 
+/* Maps of 4x4 and less, forward and backward by columns. */
+static void gradients_on_small_maps_in_bf16_are_near_those_in_f32(void **state)
+{
+    (void)state;
+    require_bf16();
+    for (int64_t c = 5; c <= 64; c += 59)
+        for (int relu = 0; relu < 2; relu++) {
+            net t;
+            size_t x;
+            net_begin(&t, &x, 4, (int64_t[]){-1, 3, 8, 8});
+            x = net_conv(&t, x, (conv_shape){c, 3, 2, 1, 1, 1, false});
+            x = net_conv(&t, x, (conv_shape){2 * c, 3, 1, 1, 1, 1, true});
+            if (relu)
+                x = net_unary(&t, "Relu", x);
+            x = net_conv(&t, x, (conv_shape){c, 3, 1, 2, 1, 2, false});
+            if (relu)
+                x = net_unary(&t, "Relu", net_norm(&t, x));
+            x = net_conv(&t, x, (conv_shape){c, 1, 2, 0, 1, 1, true});
+            x = net_conv(&t, x, (conv_shape){c, 2, 1, 0, 1, 1, false});
+            x = net_flatten(&t, x, c);
+            check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 192);
+        }
+}
+
 /* Operators in plain C between kernels in bf16, one value read by three of them. */
 static void plain_operators_convert(void **state)
 {
@@ -227,6 +251,7 @@ int main(void)
         cmocka_unit_test(outputs_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(gradients_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(gradients_of_points_in_bf16_are_near_those_in_f32),
+        cmocka_unit_test(gradients_on_small_maps_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(plain_operators_convert),
         cmocka_unit_test(a_step_in_bf16_has_the_same_bytes_for_any_workers),
         cmocka_unit_test(descent_in_bf16_follows_descent_in_f32),

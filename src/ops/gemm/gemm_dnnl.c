@@ -11,7 +11,8 @@ enum { X = TN__LAYER_X, W = TN__LAYER_W, B = TN__LAYER_B };
 static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
 {
     tn__layer_kernel *l = (tn__layer_kernel *)kernel;
-    tn__layer_build_forward(l, m, l->w_plain);
+    tn__layer_build_refresh(l, m, l->w_plain);
+    tn__layer_build_forward(l, m, tn__layer_read(l, m));
     if (l->weights)
         tn__layer_build_weights(l, m);
     if (l->data)

@@ -6,11 +6,8 @@
  * In bf16 weights are rounded when they are taken over and x where it comes in f32;
  * gradients of parameters are f32.
  */
-#include <string.h>
-
 #include "ops/matmul/matmul.h"
 #include "ops/onednn.h"
-#include "ops/quick.h"
 
 enum { X, W, B };
 
@@ -29,9 +26,6 @@ typedef struct linear_kernel {
     const tn__layout *w_forward, *w_data;
     dnnl_primitive_desc_t forward, data, weights;
     void *w_forward_copy, *w_data_copy;
-    const void *dy;
-    float *db;
-    double *sums; /* [N] */
 } linear_kernel;
 
 static void build_refresh(linear_kernel *c, const tn__kernel_memory *m)
@@ -78,6 +72,8 @@ static void build_backward(linear_kernel *c, const tn__kernel_memory *m)
         tn__program_arg(p, call, DNNL_ARG_DST, c->dx_rows, dx);
         tn__program_wrote(p, c->dx_plain, dx, c->x, m->din[X]);
     }
+    if (c->want_b)
+        tn__program_sum_rows(p, c->made_rows, m->dout[0], m->din[B]);
 }
 
 static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
@@ -88,38 +84,6 @@ static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
     if (!c->weights && !c->data && !c->want_b)
         return;
     build_backward(c, m);
-    c->dy = m->dout[0];
-    c->db = m->din[B];
-}
-
-TN__VECTORS static void add_row(double *sums, const float *row, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        sums[i] += (double)row[i];
-}
-
-TN__VECTORS static void add_row_bf16(double *sums, const uint16_t *row, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        sums[i] += (double)tn__bf16_to_f32(row[i]);
-}
-
-static tn_status linear_backward(tn__kernel *kernel, tn_error *err)
-{
-    linear_kernel *c = (linear_kernel *)kernel;
-    size_t n = (size_t)c->out, rows = (size_t)c->rows;
-    tn_status status = tn__program_run(&c->k.backward, err);
-    if (status || !c->want_b)
-        return status;
-    memset(c->sums, 0, n * sizeof *c->sums);
-    for (size_t r = 0; r < rows; r++)
-        if (c->y->dtype == TN_BF16)
-            add_row_bf16(c->sums, (const uint16_t *)c->dy + r * n, n);
-        else
-            add_row(c->sums, (const float *)c->dy + r * n, n);
-    for (size_t i = 0; i < n; i++)
-        c->db[i] = (float)c->sums[i];
-    return TN_OK;
 }
 
 /* Row-major. */
@@ -222,7 +186,6 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     c->want_x = request->wanted[X];
     c->want_w = request->wanted[W];
     c->want_b = c->has_bias && request->wanted[B];
-    c->sums = tn__dnnl_alloc(d, (size_t)c->out, sizeof *c->sums);
     const linear_kernel blank = *c;
     if (!request->bf16 || !describe(c, request, TN_BF16)) {
         *c = blank;
@@ -232,9 +195,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     c->k.out = c->y;
     c->k.build = build;
     c->k.base.keeps_in = c->weights != NULL;
-    tn_status status = tn__program_kernel_finish(out, &c->k, d, err);
-    c->k.base.backward = linear_backward;
-    return status;
+    return tn__program_kernel_finish(out, &c->k, d, err);
 }
 
 const tn__kernel_class tn__matmul_fast = {
