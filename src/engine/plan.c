@@ -326,10 +326,9 @@ tn_status tn__plan_create(tn__plan **out, const tn__plan_spec *spec, tn_error *e
     plan->export_count = spec->export_count;
     if ((status = tn__dnnl_create(&plan->dnnl, err)) != TN_OK ||
         (status = allocate(plan, err)) != TN_OK ||
-        (status = make_ports(plan, spec, err)) != TN_OK)
-        goto done;
-    tn__plan_precision(plan);
-    if ((status = tn__plan_group(plan, err)) != TN_OK ||
+        (status = make_ports(plan, spec, err)) != TN_OK ||
+        (status = tn__plan_group(plan, err)) != TN_OK ||
+        (status = tn__plan_precision(plan, err)) != TN_OK ||
         (status = make_kernels(plan, err)) != TN_OK ||
         (status = make_slots(plan, err)) != TN_OK ||
         (status = tn__plan_backward(plan, err)) != TN_OK ||

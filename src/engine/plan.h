@@ -109,8 +109,9 @@ tn_status tn__plan_create(tn__plan **out, const tn__plan_spec *spec,
 void tn__plan_free(tn__plan *plan); /* takes NULL */
 
 /* The passes of the compilation; each in its file. */
-void tn__plan_precision(tn__plan *plan);
 tn_status tn__plan_group(tn__plan *plan, tn_error *err) TN_MUST_USE;
+/* After grouping: only nodes that run count. */
+tn_status tn__plan_precision(tn__plan *plan, tn_error *err) TN_MUST_USE;
 /* Undoes the last fusion of step s; what was fused becomes a step after it. */
 tn_status tn__plan_split(tn__plan *plan, size_t s, tn_error *err) TN_MUST_USE;
 tn_status tn__plan_backward(tn__plan *plan, tn_error *err) TN_MUST_USE;

@@ -3,7 +3,7 @@
  *
  * Where a function has no such loop the formula is called for each element. Backward
  * reads the input. Functions differ from the formulas by a few units in the last place
- * (quick.h); slopes at kinks are the same.
+ * (quick.h); slopes at kinks are the same. bf16 is computed in f32.
  */
 #include <math.h>
 
@@ -138,8 +138,8 @@ typedef struct unary_kernel {
     float p[2];
     double exact[2]; /* the same */
     size_t count;
-    const float *x, *dy;
-    float *out, *dx;
+    const void *x, *dy; /* of y's type */
+    void *out, *dx;
 } unary_kernel;
 
 static tn_status unary_bind(tn__kernel *kernel, const tn__kernel_memory *m,
@@ -154,15 +154,78 @@ static tn_status unary_bind(tn__kernel *kernel, const tn__kernel_memory *m,
     return TN_OK;
 }
 
+static void apply(const unary_kernel *u, float *y, const float *x, size_t n)
+{
+    if (u->forward)
+        u->forward(y, x, n, u->p);
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] = (float)u->formula->value((double)x[i], u->exact);
+}
+
+static void apply_slope(const unary_kernel *u, float *dx, const float *dy,
+                        const float *x, size_t n)
+{
+    if (u->backward) {
+        u->backward(dx, dy, x, n, u->p);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double at = (double)x[i], y = u->formula->value(at, u->exact);
+        dx[i] = (float)((double)dy[i] * u->formula->slope(at, y, u->exact));
+    }
+}
+
+/* --- bf16: in f32, some elements at a time --- */
+
+enum { PART = 1024 };
+
+TN__VECTORS static void widen(float *restrict to, const uint16_t *restrict from,
+                              size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = tn__bf16_to_f32(from[i]);
+}
+
+TN__VECTORS static void narrow(uint16_t *restrict to, const float *restrict from,
+                               size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = tn__f32_to_bf16(from[i]);
+}
+
+static void apply_bf16(const unary_kernel *u, uint16_t *y, const uint16_t *x)
+{
+    float part[PART];
+    for (size_t at = 0; at < u->count; at += PART) {
+        size_t n = TN__MIN(u->count - at, (size_t)PART);
+        widen(part, x + at, n);
+        apply(u, part, part, n);
+        narrow(y + at, part, n);
+    }
+}
+
+static void apply_slope_bf16(const unary_kernel *u, uint16_t *dx, const uint16_t *dy,
+                             const uint16_t *x)
+{
+    float at_x[PART], slope[PART];
+    for (size_t at = 0; at < u->count; at += PART) {
+        size_t n = TN__MIN(u->count - at, (size_t)PART);
+        widen(at_x, x + at, n);
+        widen(slope, dy + at, n);
+        apply_slope(u, slope, slope, at_x, n);
+        narrow(dx + at, slope, n);
+    }
+}
+
 static tn_status unary_forward(tn__kernel *kernel, tn_error *err)
 {
     (void)err;
     unary_kernel *u = (unary_kernel *)kernel;
-    if (u->forward)
-        u->forward(u->out, u->x, u->count, u->p);
+    if (u->y->dtype == TN_BF16)
+        apply_bf16(u, u->out, u->x);
     else
-        for (size_t i = 0; i < u->count; i++)
-            u->out[i] = (float)u->formula->value((double)u->x[i], u->exact);
+        apply(u, u->out, u->x, u->count);
     return TN_OK;
 }
 
@@ -170,14 +233,10 @@ static tn_status unary_backward(tn__kernel *kernel, tn_error *err)
 {
     (void)err;
     unary_kernel *u = (unary_kernel *)kernel;
-    if (u->backward) {
-        u->backward(u->dx, u->dy, u->x, u->count, u->p);
-        return TN_OK;
-    }
-    for (size_t i = 0; i < u->count; i++) {
-        double x = (double)u->x[i], y = u->formula->value(x, u->exact);
-        u->dx[i] = (float)((double)u->dy[i] * u->formula->slope(x, y, u->exact));
-    }
+    if (u->y->dtype == TN_BF16)
+        apply_slope_bf16(u, u->dx, u->dy, u->x);
+    else
+        apply_slope(u, u->dx, u->dy, u->x, u->count);
     return TN_OK;
 }
 
@@ -201,7 +260,8 @@ static bool suits(const tn__kernel_request *request, size_t count)
 {
     const tn__layout *x = request->in[0];
     const tn__site *site = request->site;
-    if (!x || x->dtype != TN_F32 || !count || x->bytes != count * sizeof(float))
+    if (!x || !tn__layout_differs(x) || !count ||
+        x->bytes != count * tn__dtype_size(x->dtype))
         return false;
     for (size_t k = 1; k < site->input_count; k++)
         if (site->in[k] && (!site->constant[k] || request->wanted[k]))
@@ -238,4 +298,5 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     return TN_OK;
 }
 
-const tn__kernel_class tn__unary_quick = {.name = "unary:quick", .create = create};
+const tn__kernel_class tn__unary_quick = {
+    .name = "unary:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};
