@@ -33,19 +33,11 @@ tn_status tn__precision_resolve(tn_dtype *out, tn_precision wanted, tn_error *er
     return tn__fail(err, TN_ERROR_ARGUMENT, "precision = %d is not known", (int)wanted);
 }
 
-static bool is_weighted(const tn__source *source, const tn__node *node)
-{
-    return node->input_count > 1 && node->inputs[1] != TN__NONE &&
-           source->root[node->inputs[1]] != TN__NONE;
-}
-
 static tn__bf16 ability_of(const tn__source *source, size_t n)
 {
     const tn__node *node = &source->model->nodes[n];
     const tn__op *op = tn__op_find(node->domain, node->type);
-    if (!op || !op->kernel || (op->kernel->weighted && !is_weighted(source, node)))
-        return TN__BF16_NEVER;
-    return op->kernel->bf16;
+    return op && op->kernel ? op->kernel->bf16 : TN__BF16_NEVER;
 }
 
 /* Plain C converts. */

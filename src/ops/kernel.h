@@ -100,7 +100,6 @@ typedef struct tn__kernel_class {
     const char *name; /* "conv:onednn" */
     unsigned fuses;   /* TN__FUSE_* it may be asked for */
     tn__bf16 bf16;
-    bool weighted; /* ... where input 1 is a parameter, else never */
     /* Makes a kernel; *out is NULL where it has none for such a node (no error). */
     tn_status (*create)(tn__kernel **out, const tn__kernel_request *request,
                         tn_error *err);

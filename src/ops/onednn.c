@@ -358,6 +358,15 @@ const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
     return layout;
 }
 
+const tn__layout *tn__layout_rows(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape)
+{
+    int64_t strides[TN__MAX_RANK];
+    if (dtype == TN_F32)
+        return tn__layout_plain(d, dtype, shape);
+    row_major(strides, shape);
+    return tn__layout_strided(d, dtype, shape, strides);
+}
+
 const tn__layout *tn__layout_matrix(tn__dnnl *d, tn_dtype dtype, int64_t m, int64_t n,
                                     bool turned)
 {

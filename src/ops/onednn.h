@@ -56,6 +56,8 @@ const tn__layout *tn__layout_any(tn__dnnl *d, tn_dtype dtype, const tn__shape *s
 /* f32 or bf16 */
 const tn__layout *tn__layout_strided(tn__dnnl *d, tn_dtype dtype,
                                      const tn__shape *shape, const int64_t *strides);
+/* Row-major without gaps; f32 or bf16. */
+const tn__layout *tn__layout_rows(tn__dnnl *d, tn_dtype dtype, const tn__shape *shape);
 /* [m, n] without gaps, row-major or (turned) column-major; f32 or bf16 */
 const tn__layout *tn__layout_matrix(tn__dnnl *d, tn_dtype dtype, int64_t m, int64_t n,
                                     bool turned);

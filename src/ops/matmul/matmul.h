@@ -23,6 +23,10 @@ tn_status tn__matmul_backward(tn__tensor *const *din, const tn__tensor *const *d
                               const tn__tensor *const *in, const tn__tensor *const *out,
                               const tn__site *site, tn_error *err);
 
+/* The kernel of products of two activations with the same batch axes; *out is left
+ * alone where it does not suit. */
+tn_status tn__matmul_batched(tn__kernel **out, const tn__kernel_request *request,
+                             tn_error *err) TN_MUST_USE;
 /* The kernel of any product of plain f32 operands. */
 tn_status tn__matmul_plain(tn__kernel **out, const tn__kernel_request *request,
                            tn_error *err) TN_MUST_USE;

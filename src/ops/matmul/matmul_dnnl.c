@@ -1,5 +1,6 @@
 /* matmul_dnnl.c - MatMul with a parameter [K, N] on the right: oneDNN's matmul, with
- * bias, addition in place and function behind it. All else is left to matmul_plain.c.
+ * bias, addition in place and function behind it. Products of two activations are
+ * matmul_batched.c's, all else is left to matmul_plain.c.
  *
  * The axes of x but the last are rows: y [M, N] = x [M, K] w + b. Backward are two more
  * products, dx = dy w^T and dw = x^T dy, and db, the sum of the rows of dy in double.
@@ -86,17 +87,6 @@ static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
     build_backward(c, m);
 }
 
-/* Row-major. */
-static const tn__layout *rows_of(tn__dnnl *d, tn_dtype type, const tn__shape *shape)
-{
-    int64_t strides[TN__MAX_RANK], stride = 1;
-    for (int k = shape->rank; k-- > 0;) {
-        strides[k] = stride;
-        stride *= shape->dims[k];
-    }
-    return tn__layout_strided(d, type, shape, strides);
-}
-
 /* False where some primitive is missing. */
 static bool describe_backward(linear_kernel *c, tn__dnnl *d, tn_dtype type)
 {
@@ -128,19 +118,18 @@ static bool describe(linear_kernel *c, const tn__kernel_request *request, tn_dty
     tn_dtype made = request->bf16_out ? type : TN_F32;
     tn__shape weights = {.rank = 2, .dims = {c->in, c->out}};
     c->x = request->in[X];
-    c->x_plain = rows_of(d, type, site->in[X]);
-    c->y_plain = rows_of(d, type, &site->out[0]);
+    c->x_plain = tn__layout_rows(d, type, site->in[X]);
+    c->y_plain = tn__layout_rows(d, type, &site->out[0]);
     c->x_rows = tn__layout_matrix(d, type, c->rows, c->in, false);
     c->y_rows = tn__layout_matrix(d, type, c->rows, c->out, false);
     c->x_turned = tn__layout_matrix(d, type, c->in, c->rows, true);
-    c->dx_plain = rows_of(d, c->x->dtype, site->in[X]);
+    c->dx_plain = tn__layout_rows(d, c->x->dtype, site->in[X]);
     c->dx_rows = tn__layout_matrix(d, c->x->dtype, c->rows, c->in, false);
     c->w_plain = tn__layout_matrix(d, TN_F32, c->in, c->out, false);
     c->w_turned = tn__layout_matrix(d, TN_F32, c->out, c->in, true);
     c->b_plain = tn__layout_matrix(d, TN_F32, 1, c->out, false);
     c->made_rows = tn__layout_matrix(d, made, c->rows, c->out, false);
-    c->y = made == TN_F32 ? tn__layout_plain(d, TN_F32, &site->out[0])
-                          : rows_of(d, made, &site->out[0]);
+    c->y = tn__layout_rows(d, made, &site->out[0]);
     if (!c->y || (request->sum && !tn__layout_equal(request->sum, c->y)))
         return false;
     tn__pd_spec spec = {.kind = TN__MATMUL,
@@ -170,8 +159,11 @@ static bool suits(const tn__kernel_request *request)
 static tn_status create(tn__kernel **out, const tn__kernel_request *request,
                         tn_error *err)
 {
-    if (!suits(request))
-        return request->fused ? TN_OK : tn__matmul_plain(out, request, err);
+    if (!suits(request)) {
+        tn_status status = tn__matmul_batched(out, request, err);
+        return status || *out || request->fused ? status
+                                                : tn__matmul_plain(out, request, err);
+    }
     tn__dnnl *d = request->dnnl;
     linear_kernel *c = tn__dnnl_alloc(d, 1, sizeof *c);
     if (!c)
@@ -202,6 +194,5 @@ const tn__kernel_class tn__matmul_fast = {
     .name = "matmul:onednn",
     .fuses = TN__FUSE_BIAS | TN__FUSE_SUM | TN__FUSE_RELU | TN__FUSE_CURVE,
     .bf16 = TN__BF16_TAKES,
-    .weighted = true,
     .create = create,
 };

@@ -2,7 +2,8 @@
  *
  * One product for each index of the batch axes; where B has none, and A all of them,
  * they count as rows and one product does. Backward: dA = dY B^T, dB = A^T dY, added up
- * where an operand was stretched. Products with a parameter are matmul_dnnl.c's.
+ * where an operand was stretched. Products with a parameter are matmul_dnnl.c's,
+ * most of two activations matmul_batched.c's.
  */
 #include <string.h>
 
