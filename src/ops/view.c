@@ -88,6 +88,67 @@ static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_s
                size);
 }
 
+/* to[j, i] = from[i, j], n by m elements of `size` bytes: in tiles, so that neither
+ * side is walked across cache lines. */
+static inline void turn(char *to, int64_t to_step, const char *from, int64_t from_step,
+                        int64_t n, int64_t m, int64_t size)
+{
+    enum { TILE = 32 };
+    for (int64_t first = 0; first < m; first += TILE)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = first; j < TN__MIN(first + TILE, m); j++)
+                memcpy(to + (j * to_step + i) * size, from + (i * from_step + j) * size,
+                       (size_t)size);
+}
+
+/* The axis other than the last that is contiguous in `from`, where the last one is in
+ * `to` only: the two make a plane to be turned; -1 where there is none. */
+static int turned_axis(const tn__shape *extent, const tn__view *to,
+                       const tn__view *from)
+{
+    int last = extent->rank - 1;
+    if (to->stride[last] != 1 || from->stride[last] == 1)
+        return -1;
+    for (int k = 0; k < last; k++)
+        if (from->stride[k] == 1)
+            return k;
+    return -1;
+}
+
+/* Axis k becomes the last but one. */
+static void move_axis(tn__shape *extent, tn__view *a, tn__view *b, int k)
+{
+    int64_t dim = extent->dims[k], sa = a->stride[k], sb = b->stride[k];
+    int to = extent->rank - 2;
+    for (; k < to; k++) {
+        extent->dims[k] = extent->dims[k + 1];
+        a->stride[k] = a->stride[k + 1];
+        b->stride[k] = b->stride[k + 1];
+    }
+    extent->dims[to] = dim;
+    a->stride[to] = sa;
+    b->stride[to] = sb;
+}
+
+static void copy_planes(char *to, const tn__view *there, const char *from,
+                        const tn__view *here, const tn__shape *extent, size_t size)
+{
+    int rows = extent->rank - 1, lead = rows - 1;
+    int64_t n = extent->dims[rows], m = extent->dims[lead];
+    int64_t to_step = there->stride[lead], from_step = here->stride[rows];
+    int64_t at[TN__MAX_RANK] = {0};
+    do {
+        char *t = to + tn__view_at(there, at, lead) * (int64_t)size;
+        const char *f = from + tn__view_at(here, at, lead) * (int64_t)size;
+        if (size == sizeof(float)) /* sizes that compilers know */
+            turn(t, to_step, f, from_step, n, m, sizeof(float));
+        else if (size == sizeof(uint16_t))
+            turn(t, to_step, f, from_step, n, m, sizeof(uint16_t));
+        else
+            turn(t, to_step, f, from_step, n, m, (int64_t)size);
+    } while (tn__index_next(at, extent, lead));
+}
+
 void tn__view_copy(void *to, const tn__view *to_view, const void *from,
                    const tn__view *from_view, const tn__shape *extent, size_t size)
 {
@@ -96,7 +157,12 @@ void tn__view_copy(void *to, const tn__view *to_view, const void *from,
     if (is_empty(extent))
         return;
     tn__view_join(&joined, &there, &here);
-    int lead = joined.rank - 1;
+    int lead = joined.rank - 1, turned = turned_axis(&joined, &there, &here);
+    if (turned >= 0) {
+        move_axis(&joined, &there, &here, turned);
+        copy_planes(to, &there, from, &here, &joined, size);
+        return;
+    }
     int64_t at[TN__MAX_RANK] = {0};
     do {
         char *t = (char *)to + tn__view_at(&there, at, lead) * (int64_t)size;
