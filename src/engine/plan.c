@@ -92,7 +92,8 @@ static tn_status make_ports(tn__plan *plan, const tn__plan_spec *spec, tn_error 
 
 typedef struct kernel_maker {
     tn__plan *plan;
-    bool *differs; /* [values] a gradient reaches trained parameters */
+    bool *differs;  /* [values] a gradient reaches trained parameters */
+    size_t *origin; /* [values] whose memory it is: of kernels that alias */
     tn__site_memory memory;
     const tn__layout **layouts; /* of the inputs at hand */
     size_t capacity;
@@ -122,18 +123,32 @@ static tn_status describe_inputs(kernel_maker *m, tn__step *step, const tn__op *
     return TN_OK;
 }
 
-/* The addend is read by nothing later, nor by the step itself. */
-static bool addend_is_free(const tn__plan *plan, size_t s)
+static bool is_port_of(const tn__port *ports, size_t count, const size_t *origin,
+                       size_t v)
 {
+    for (size_t i = 0; i < count; i++)
+        if (origin[ports[i].value] == origin[v])
+            return true;
+    return false;
+}
+
+/* The memory of the addend is read by nothing later, nor by the step itself, and is
+ * neither given nor wanted. */
+static bool addend_is_free(const kernel_maker *m, size_t s)
+{
+    const tn__plan *plan = m->plan;
     size_t v = plan->steps[s].addend;
-    if (!tn__plan_active(plan, v) || !plan->layout[v]->md)
+    if (!tn__plan_active(plan, v) || !plan->layout[v]->md ||
+        is_port_of(plan->imports, plan->import_count, m->origin, v) ||
+        is_port_of(plan->exports, plan->export_count, m->origin, v))
         return false;
     for (size_t t = s; t < plan->step_count; t++) {
         const tn__step *step = &plan->steps[t];
         for (size_t k = 0; k < step->in_count; k++)
-            if (step->in[k] == v)
+            if (step->in[k] != TN__NONE && m->origin[step->in[k]] == m->origin[v])
                 return false;
-        if (t != s && step->addend == v)
+        if (t != s && step->addend != TN__NONE &&
+            m->origin[step->addend] == m->origin[v])
             return false;
     }
     return true;
@@ -191,7 +206,7 @@ static tn_status make_kernel(kernel_maker *m, size_t s, tn_error *err)
         .bf16_out = step->out[0] != TN__NONE && plan->bf16[step->out[0]]};
     bool takes = op->kernel && !plan->spec.reference &&
                  (step->fused & ~op->kernel->fuses) == 0 &&
-                 (step->addend == TN__NONE || addend_is_free(plan, s));
+                 (step->addend == TN__NONE || addend_is_free(m, s));
     if (takes)
         status = op->kernel->create(&step->kernel, &request, err);
     if (!status && !step->kernel && !step->fused)
@@ -209,6 +224,8 @@ static void note_outputs(kernel_maker *m, const tn__step *step)
         if (v == TN__NONE)
             continue;
         m->plan->layout[v] = step->kernel->out[k];
+        if (step->kernel->alias)
+            m->origin[v] = m->origin[step->in[0]];
         m->differs[v] = any && tn__layout_differs(step->kernel->out[k]);
     }
 }
@@ -224,10 +241,14 @@ tn_status tn__plan_fail(const tn__plan *plan, const tn__step *step, tn_status st
 
 static tn_status make_kernels(tn__plan *plan, tn_error *err)
 {
-    kernel_maker m = {.plan = plan};
-    m.differs = tn__alloc(plan->spec.source->model->value_count, sizeof *m.differs);
+    size_t values = plan->spec.source->model->value_count;
+    kernel_maker m = {.plan = plan,
+                      .differs = tn__alloc(values, sizeof *m.differs),
+                      .origin = tn__alloc(values, sizeof *m.origin)};
     tn_status status =
-        m.differs ? TN_OK : tn__fail_memory(err, plan->spec.source->model->value_count);
+        m.differs && m.origin ? TN_OK : tn__fail_memory(err, values * sizeof *m.origin);
+    for (size_t v = 0; v < values && !status; v++)
+        m.origin[v] = v;
     for (size_t s = 0; s < plan->step_count && !status;) {
         status = make_kernel(&m, s, err);
         if (status) {
@@ -240,6 +261,7 @@ static tn_status make_kernels(tn__plan *plan, tn_error *err)
         }
     }
     tn__free(m.differs);
+    tn__free(m.origin);
     tn__free(m.layouts);
     tn__site_memory_release(&m.memory);
     return status;
@@ -259,11 +281,12 @@ static tn_status step_slots(tn__plan *plan, size_t s, tn_error *err)
         size_t v = step->out[k];
         if (v == TN__NONE)
             continue;
-        if (step->addend == TN__NONE) {
+        size_t shared = step->kernel->alias ? step->in[0] : step->addend;
+        if (shared == TN__NONE) {
             status =
                 tn__arena_slot(&plan->slot[v], arena, plan->layout[v]->bytes, s, err);
         } else {
-            plan->slot[v] = plan->slot[step->addend];
+            plan->slot[v] = plan->slot[shared];
             tn__arena_use(arena, plan->slot[v], s);
         }
     }

@@ -80,6 +80,7 @@ struct tn__kernel {
     size_t workspace, scratch_forward, scratch_backward; /* bytes wanted */
     bool keeps_in, keeps_out; /* backward() reads the activations in, the outputs */
     bool clobbers;            /* backward() overwrites dout[0] */
+    bool alias;        /* out[0] is in[0], the same memory; passes bit 0 is set too */
     unsigned passes;   /* bit k: after backward() dout[0] is the gradient of input k */
     unsigned in_place; /* bit k: din[k] may be dout[0] */
 
@@ -116,6 +117,7 @@ extern const tn__kernel_class tn__binary_quick;
 extern const tn__kernel_class tn__softmax_quick;
 extern const tn__kernel_class tn__layernorm_quick;
 extern const tn__kernel_class tn__add_dnnl;
+extern const tn__kernel_class tn__same_dnnl;
 extern const tn__kernel_class tn__maxpool_dnnl;
 extern const tn__kernel_class tn__averagepool_dnnl;
 extern const tn__kernel_class tn__globalaveragepool_dnnl;

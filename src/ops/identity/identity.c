@@ -1,4 +1,5 @@
 /* identity.c - Identity, and Dropout, which is the identity at inference. */
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -53,6 +54,7 @@ const tn__op tn__op_identity = {
     .joint = true,
     .forward = tn__same_forward,
     .backward = tn__same_backward,
+    .kernel = &tn__same_dnnl,
 };
 
 const tn__op tn__op_dropout = {
@@ -63,4 +65,5 @@ const tn__op tn__op_dropout = {
     .joint = true,
     .forward = tn__same_forward,
     .backward = tn__same_backward,
+    .kernel = &tn__same_dnnl,
 };

@@ -1,6 +1,7 @@
 /* reshape.c - Reshape, Flatten, Squeeze and Unsqueeze: the family that keeps the
  * elements in their order and changes the shape only. They differ in their infer(). */
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
 
@@ -143,7 +144,8 @@ static tn_status unsqueeze_infer(tn__inferred *out, const tn__site *site, tn_err
 #define RESHAPE(name, shapes)                                                          \
     {                                                                                  \
         .type = name, .domain = "", .infer = shapes, .couple = reshape_couple,         \
-        .joint = true, .forward = tn__same_forward, .backward = tn__same_backward      \
+        .joint = true, .forward = tn__same_forward, .backward = tn__same_backward,     \
+        .kernel = &tn__same_dnnl                                                       \
     }
 
 const tn__op tn__op_reshape = RESHAPE("Reshape", reshape_infer);
