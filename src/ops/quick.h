@@ -106,4 +106,8 @@ static inline double tn__quick_dot(const float *x, const float *y, size_t n)
     return tn__quick_lanes(lane);
 }
 
+/* Between arrays of bf16 and of f32, to nearest even. */
+void tn__quick_widen(float *restrict to, const uint16_t *restrict from, size_t n);
+void tn__quick_narrow(uint16_t *restrict to, const float *restrict from, size_t n);
+
 #endif

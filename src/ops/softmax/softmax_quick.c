@@ -1,6 +1,6 @@
-/* softmax_quick.c - Softmax over the last axes of plain arrays, a row as loops of
- * vectors; sums in double. LogSoftmax, and softmax over other axes, are left to plain
- * C.
+/* softmax_quick.c - Softmax over the last axes of values that lie row by row, a row as
+ * loops of vectors; sums in double, bf16 computed in f32. LogSoftmax, and softmax over
+ * other axes, are left to plain C.
  */
 #include <string.h>
 
@@ -12,8 +12,9 @@ typedef struct softmax_kernel {
     tn__kernel base;
     const tn__layout *y;
     size_t rows, n;
-    const float *x, *dy;
-    float *out, *dx;
+    const void *x, *dy; /* of y's type */
+    void *out, *dx;
+    float *row[2]; /* [n] of bf16 values in f32, or NULL */
 } softmax_kernel;
 
 static inline float larger(float a, float b)
@@ -68,12 +69,40 @@ static tn_status softmax_bind(tn__kernel *kernel, const tn__kernel_memory *m,
     return TN_OK;
 }
 
+static void forward_bf16(const softmax_kernel *s)
+{
+    const uint16_t *x = s->x;
+    uint16_t *y = s->out;
+    for (size_t r = 0; r < s->rows; r++, x += s->n, y += s->n) {
+        tn__quick_widen(s->row[0], x, s->n);
+        forward_row(s->row[0], s->row[0], s->n);
+        tn__quick_narrow(y, s->row[0], s->n);
+    }
+}
+
+static void backward_bf16(const softmax_kernel *s)
+{
+    const uint16_t *y = s->out, *dy = s->dy;
+    uint16_t *dx = s->dx;
+    for (size_t r = 0; r < s->rows; r++, y += s->n, dy += s->n, dx += s->n) {
+        tn__quick_widen(s->row[0], y, s->n);
+        tn__quick_widen(s->row[1], dy, s->n);
+        backward_row(s->row[1], s->row[1], s->row[0], s->n);
+        tn__quick_narrow(dx, s->row[1], s->n);
+    }
+}
+
 static tn_status softmax_forward(tn__kernel *kernel, tn_error *err)
 {
     (void)err;
     softmax_kernel *s = (softmax_kernel *)kernel;
-    for (size_t r = 0; r < s->rows; r++)
-        forward_row(s->out + r * s->n, s->x + r * s->n, s->n);
+    const float *x = s->x;
+    float *y = s->out;
+    if (s->row[0])
+        forward_bf16(s);
+    else
+        for (size_t at = 0; at < s->rows * s->n; at += s->n)
+            forward_row(y + at, x + at, s->n);
     return TN_OK;
 }
 
@@ -81,8 +110,13 @@ static tn_status softmax_backward(tn__kernel *kernel, tn_error *err)
 {
     (void)err;
     softmax_kernel *s = (softmax_kernel *)kernel;
-    for (size_t r = 0; r < s->rows; r++)
-        backward_row(s->dx + r * s->n, s->dy + r * s->n, s->out + r * s->n, s->n);
+    const float *y = s->out, *dy = s->dy;
+    float *dx = s->dx;
+    if (s->row[0])
+        backward_bf16(s);
+    else
+        for (size_t at = 0; at < s->rows * s->n; at += s->n)
+            backward_row(dx + at, dy + at, y + at, s->n);
     return TN_OK;
 }
 
@@ -92,8 +126,11 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     const tn__site *site = request->site;
     const tn__layout *x = request->in[0];
     tn__softmax of;
-    if (!x || !x->plain || x->dtype != TN_F32 || strcmp(site->node->type, "Softmax"))
+    if (!x || !tn__layout_differs(x) || strcmp(site->node->type, "Softmax"))
         return TN_OK;
+    const tn__layout *rows = tn__layout_rows(request->dnnl, x->dtype, &x->shape);
+    if (!rows || !tn__layout_equal(x, rows))
+        return tn__dnnl_check(request->dnnl, err);
     tn_status status = tn__softmax_read(&of, site, err);
     if (status || of.inner != 1 || !of.n)
         return status;
@@ -103,6 +140,8 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     s->y = x;
     s->rows = of.outer;
     s->n = of.n;
+    for (int k = 0; k < 2 && x->dtype == TN_BF16; k++)
+        s->row[k] = tn__dnnl_alloc(request->dnnl, of.n, sizeof *s->row[k]);
     s->base.out = &s->y;
     s->base.keeps_out = request->wanted[0];
     s->base.in_place = 1u;
@@ -110,7 +149,8 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     s->base.forward = softmax_forward;
     s->base.backward = softmax_backward;
     *out = &s->base;
-    return TN_OK;
+    return tn__dnnl_check(request->dnnl, err);
 }
 
-const tn__kernel_class tn__softmax_quick = {.name = "softmax:quick", .create = create};
+const tn__kernel_class tn__softmax_quick = {
+    .name = "softmax:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};

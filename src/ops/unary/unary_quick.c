@@ -180,28 +180,14 @@ static void apply_slope(const unary_kernel *u, float *dx, const float *dy,
 
 enum { PART = 1024 };
 
-TN__VECTORS static void widen(float *restrict to, const uint16_t *restrict from,
-                              size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = tn__bf16_to_f32(from[i]);
-}
-
-TN__VECTORS static void narrow(uint16_t *restrict to, const float *restrict from,
-                               size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = tn__f32_to_bf16(from[i]);
-}
-
 static void apply_bf16(const unary_kernel *u, uint16_t *y, const uint16_t *x)
 {
     float part[PART];
     for (size_t at = 0; at < u->count; at += PART) {
         size_t n = TN__MIN(u->count - at, (size_t)PART);
-        widen(part, x + at, n);
+        tn__quick_widen(part, x + at, n);
         apply(u, part, part, n);
-        narrow(y + at, part, n);
+        tn__quick_narrow(y + at, part, n);
     }
 }
 
@@ -211,10 +197,10 @@ static void apply_slope_bf16(const unary_kernel *u, uint16_t *dx, const uint16_t
     float at_x[PART], slope[PART];
     for (size_t at = 0; at < u->count; at += PART) {
         size_t n = TN__MIN(u->count - at, (size_t)PART);
-        widen(at_x, x + at, n);
-        widen(slope, dy + at, n);
+        tn__quick_widen(at_x, x + at, n);
+        tn__quick_widen(slope, dy + at, n);
         apply_slope(u, slope, slope, at_x, n);
-        narrow(dx + at, slope, n);
+        tn__quick_narrow(dx + at, slope, n);
     }
 }
 
