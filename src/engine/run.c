@@ -1,5 +1,6 @@
 /* run.c - executes a plan: forward over one shard, and backward. */
 #include "engine/plan.h"
+#include "ops/quick.h"
 
 #include <string.h>
 
@@ -38,7 +39,14 @@ tn_status tn__plan_forward(tn__plan *plan, tn_error *err)
     return status ? status : tn__dnnl_wait(plan->dnnl, err);
 }
 
-static void add_bf16(uint16_t *to, const uint16_t *a, const uint16_t *b, size_t count)
+TN__VECTORS static void add_f32(float *to, const float *a, const float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = a[i] + b[i];
+}
+
+TN__VECTORS static void add_bf16(uint16_t *to, const uint16_t *a, const uint16_t *b,
+                                 size_t count)
 {
     for (size_t i = 0; i < count; i++)
         to[i] = tn__f32_to_bf16(tn__bf16_to_f32(a[i]) + tn__bf16_to_f32(b[i]));
@@ -46,17 +54,13 @@ static void add_bf16(uint16_t *to, const uint16_t *a, const uint16_t *b, size_t 
 
 static void add(const tn__plan *plan, const tn__sum *sum)
 {
-    if (sum->bf16) {
-        add_bf16(tn__arena_at(&plan->arena, sum->to),
-                 tn__arena_at(&plan->arena, sum->a), tn__arena_at(&plan->arena, sum->b),
-                 sum->count);
-        return;
-    }
-    float *to = tn__arena_at(&plan->arena, sum->to);
-    const float *a = tn__arena_at(&plan->arena, sum->a);
-    const float *b = tn__arena_at(&plan->arena, sum->b);
-    for (size_t i = 0; i < sum->count; i++)
-        to[i] = a[i] + b[i];
+    void *to = tn__arena_at(&plan->arena, sum->to);
+    const void *a = tn__arena_at(&plan->arena, sum->a);
+    const void *b = tn__arena_at(&plan->arena, sum->b);
+    if (sum->bf16)
+        add_bf16(to, a, b, sum->count);
+    else
+        add_f32(to, a, b, sum->count);
 }
 
 static void prepare_outputs(const tn__plan *plan, const tn__step *step)

@@ -183,6 +183,30 @@ static inline tn_model *net_lenet(void)
     return net_end(&t, net_gemm(&t, x, 10, true, true));
 }
 
+static inline size_t net_matmul(net *t, size_t x, int64_t out)
+{
+    int64_t in = t->channels[x];
+    size_t w = net_parameter(t, 2, (int64_t[]){in, out}, 1 / sqrt((double)in), 0);
+    return net_node(t, "MatMul", 2, (size_t[]){x, w}, out);
+}
+
+/* Values that share memory, each read again after it could have been added to in place:
+ * the input [N, 12], products, and what Identity shows of them. */
+static inline tn_model *net_shared(void)
+{
+    net t;
+    size_t x;
+    net_begin(&t, &x, 2, (int64_t[]){-1, 12});
+    size_t a = net_matmul(&t, x, 12), shown = net_unary(&t, "Identity", a);
+    size_t y = net_add(&t, net_matmul(&t, a, 12), shown);
+    size_t z = net_add(&t, net_matmul(&t, y, 12), a);
+    size_t again = net_unary(&t, "Identity", net_unary(&t, "Identity", z));
+    size_t u = net_add(&t, net_matmul(&t, z, 12), net_unary(&t, "Identity", x));
+    u = net_add(&t, net_matmul(&t, u, 12), again);
+    u = net_add(&t, net_matmul(&t, net_unary(&t, "Tanh", u), 12), x);
+    return net_end(&t, net_add(&t, u, z));
+}
+
 static inline size_t net_block(net *t, size_t x, int64_t out, int64_t stride)
 {
     size_t y = net_conv(t, x, (conv_shape){out, 3, stride, 1, 1, 1, false});
