@@ -77,6 +77,22 @@ static void gradients_pass_operators_without_kernels(void **state)
     check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 108, 4, 2, ROUGH);
 }
 
+/* Depthwise convolutions that oneDNN has no kernel for the weights of, with a bias. */
+static void gradients_of_wide_depthwise_windows(void **state)
+{
+    (void)state;
+    for (int bias = 0; bias < 2; bias++) {
+        net t;
+        size_t x;
+        net_begin(&t, &x, 4, (int64_t[]){-1, 3, 8, 8});
+        x = net_conv(&t, x, (conv_shape){32, 3, 1, 1, 1, 1, true});
+        x = net_conv(&t, x, (conv_shape){32, 7, 1, 3, 32, 1, bias});
+        x = net_conv(&t, x, (conv_shape){32, 5, 2, 2, 32, 1, bias});
+        x = net_flatten(&t, net_unary(&t, "Tanh", x), 512);
+        check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 192, 4, 2, SMOOTH);
+    }
+}
+
 /* One value read three times, one of them twice by the same addition. */
 static void gradients_of_all_readers_are_added(void **state)
 {
@@ -278,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_operators),
         cmocka_unit_test(gradients_pass_operators_without_kernels),
+        cmocka_unit_test(gradients_of_wide_depthwise_windows),
         cmocka_unit_test(gradients_of_all_readers_are_added),
         cmocka_unit_test(gradients_of_shared_parameters_are_added),
         cmocka_unit_test(gradients_of_smooth_networks_are_close),

@@ -1,4 +1,4 @@
-/* test_depthwise.c - the weight gradient by hand against its definition. */
+/* test_depthwise.c - gradients of parameters by hand against their definition. */
 #include "base/rng.h"
 #include "ops/conv/conv.h"
 #include "test.h"
@@ -36,6 +36,7 @@ static void check(tn__depthwise g)
     static float x[N * BLOCKS * SIDE_MAX * SIDE_MAX * B], dy[N * BLOCKS * 144 * B];
     static float dw[BLOCKS * B * CELLS_MAX], sums[CELLS_MAX * B];
     static double total[CELLS_MAX * B];
+    float db[BLOCKS * B];
     tn__rng rng;
     g.images = N;
     g.blocks = BLOCKS;
@@ -53,6 +54,15 @@ static void check(tn__depthwise g)
         for (int64_t a = 0; a < g.window[0]; a++)
             for (int64_t b = 0; b < g.window[1]; b++, k++)
                 assert_near(dw[k], by_definition(x, dy, &g, c, a, b), 1e-4);
+    tn__depthwise_bias(db, dy, &g);
+    for (int64_t c = 0; c < BLOCKS * B; c++) {
+        double sum = 0;
+        for (int64_t n = 0; n < N; n++)
+            for (int64_t i = 0; i < g.out[0]; i++)
+                for (int64_t j = 0; j < g.out[1]; j++)
+                    sum += at(dy, g.out, n, c, i, j);
+        assert_near(db[c], sum, 1e-4);
+    }
 }
 
 static void the_gradient_is_its_definition(void **state)

@@ -20,7 +20,7 @@ tn_status tn__conv_backward(tn__tensor *const *din, const tn__tensor *const *dou
                             const tn__tensor *const *in, const tn__tensor *const *out,
                             const tn__site *site, tn_error *err);
 
-/* --- the weight gradient of a depthwise convolution, by hand --- */
+/* --- the gradients of a depthwise convolution's parameters, by hand --- */
 
 #define TN__DEPTHWISE_BLOCK 16 /* channels that lie side by side */
 
@@ -34,5 +34,8 @@ typedef struct tn__depthwise {
 /* dw [16 blocks, 1, window...]; total and sums [window..., 16] are scratch. */
 void tn__depthwise_weights(float *dw, const float *x, const float *dy,
                            const tn__depthwise *g, double *total, float *sums);
+
+/* db [16 blocks] */
+void tn__depthwise_bias(float *db, const float *dy, const tn__depthwise *g);
 
 #endif

@@ -1,4 +1,5 @@
-/* conv_depthwise.c - the weight gradient of depthwise convolutions, by hand.
+/* conv_depthwise.c - the gradients of the parameters of depthwise convolutions, by
+ * hand.
  *
  * dw [C, 1, KH, KW] = sum over images n and positions of dy[n, c, i, j] times
  * x[n, c, i sh + a dh - ph, j sw + b dw - pw]. For windows of 5x5 with strides, of 7x7,
@@ -103,5 +104,21 @@ void tn__depthwise_weights(float *dw, const float *x, const float *dy,
         for (int64_t k = 0; k < LANES; k++)
             for (int64_t cell = 0; cell < cells; cell++)
                 dw[(block * LANES + k) * cells + cell] = (float)total[cell * LANES + k];
+    }
+}
+
+TN__VECTORS void tn__depthwise_bias(float *db, const float *dy, const tn__depthwise *g)
+{
+    int64_t positions = g->out[0] * g->out[1];
+    for (int64_t block = 0; block < g->blocks; block++) {
+        double total[LANES] = {0};
+        for (int64_t n = 0; n < g->images; n++) {
+            const float *at = dy + (n * g->blocks + block) * positions * LANES;
+            for (int64_t i = 0; i < positions; i++, at += LANES)
+                for (int k = 0; k < LANES; k++)
+                    total[k] += (double)at[k];
+        }
+        for (int k = 0; k < LANES; k++)
+            db[block * LANES + k] = (float)total[k];
     }
 }

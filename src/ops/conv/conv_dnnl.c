@@ -10,7 +10,7 @@
  * (conv_columns.c), and forward is a product too: oneDNN's convolutions in bf16 take
  * several times as long there.
  * Where oneDNN falls back to general code for the weights of a depthwise convolution,
- * conv_depthwise.c computes their gradient.
+ * conv_depthwise.c computes their gradient and the bias'.
  */
 #include "ops/conv/conv.h"
 #include "ops/conv/conv_columns.h"
@@ -30,7 +30,7 @@ typedef struct conv_kernel {
     const tn__layout *dy_rows;   /* [M, O] */
     const tn__layout *dy_turned; /* [O, M]: the same bytes */
     const tn__layout *w_rows;    /* [O, K] */
-    bool depthwise; /* the gradient of the weights is computed by hand, of these: */
+    bool depthwise; /* gradients of the parameters are computed by hand, of these: */
     tn__depthwise deep;
     const float *dy_at;
     float *sums;
@@ -90,6 +90,12 @@ static void depthwise_weights(void *dw, const void *x, const void *with)
     tn__depthwise_weights(dw, x, c->dy_at, &c->deep, c->total, c->sums);
 }
 
+static void depthwise_bias(void *db, const void *dy, const void *with)
+{
+    const conv_kernel *c = with;
+    tn__depthwise_bias(db, dy, &c->deep);
+}
+
 /* Its operands in blocks. */
 static void build_depthwise(conv_kernel *c, const tn__kernel_memory *m)
 {
@@ -98,6 +104,8 @@ static void build_depthwise(conv_kernel *c, const tn__kernel_memory *m)
     void *x = tn__program_read(p, l->x, m->in[X], l->x_weights);
     c->dy_at = tn__program_read(p, l->y, m->dout[0], l->dy_weights);
     tn__program_work(p, depthwise_weights, m->din[W], x, c);
+    if (l->want_b)
+        tn__program_work(p, depthwise_bias, m->din[B], c->dy_at, c);
 }
 
 static void build(tn__program_kernel *kernel, const tn__kernel_memory *m)
@@ -124,7 +132,7 @@ static void describe_depthwise(conv_kernel *c, tn__dnnl *d, const tn__pd_spec *s
 {
     tn__layer_kernel *l = &c->l;
     const tn__shape *w = &l->w_plain->shape, *x = &l->x->shape, *y = &l->y->shape;
-    if (l->want_b || w->rank != 5 || w->dims[1] != 1 || w->dims[2] != 1 ||
+    if (w->rank != 5 || w->dims[1] != 1 || w->dims[2] != 1 ||
         x->dims[1] % TN__DEPTHWISE_BLOCK != 0)
         return;
     c->depthwise = true;
