@@ -11,6 +11,9 @@ import resource
 import sys
 import time
 
+if sys.argv[1] != "export":
+    os.environ["OPENBLAS_NUM_THREADS"] = sys.argv[5]  # set_num_threads does not reach it
+
 import torch
 
 import torchvision_models

@@ -32,18 +32,23 @@ TRAIN, TEST = (f"tar:../shared/data/cifar10-jpeg-{split}.tar.zst,{NORM}"
 IMAGES, EPOCHS, BATCH = 50000, 30, 128
 RECIPE = ["--pad", 4, "--flip"]
 
-Parent = collections.namedtuple("Parent", "name arch seed precision options")
+Parent = collections.namedtuple("Parent", "name arch seed precision options epochs")
 
 
-def parent(arch, seed, precision="bf16", options=()):
-    suffix = "" if precision == "bf16" else f"-{precision}"
-    return Parent(f"{arch}-{seed}{suffix}", arch, seed, precision, options)
+def parent(arch, seed, options=()):
+    return Parent(f"{arch}-{seed}", arch, seed, "bf16", options, None)
+
+
+def compared(arch, seed, precision):
+    """Two of one seed, to see what the precision does: f32 takes twice as long."""
+    return Parent(f"{arch}-{seed}-{precision}", arch, seed, precision, (), EPOCHS // 2)
 
 
 # Without a norm, the rate that the others bear is too much.
 GENTLY = ("--learning-rate", 0.03)
 PARENTS = {p.name: p for p in (
-    parent("resnet20", 1), parent("resnet20", 2), parent("resnet20", 1, "f32"),
+    parent("resnet20", 1), parent("resnet20", 2), compared("resnet20", 1, "bf16"),
+    compared("resnet20", 1, "f32"),
     parent("resnet20x4", 1), parent("resnet20x4", 2), parent("resnet32", 1),
     parent("resnet56", 1), parent("vgg11", 1, options=GENTLY),
     parent("vgg11", 2, options=GENTLY), parent("vgg11-bn", 1), parent("vgg11-bn", 2),
@@ -53,9 +58,9 @@ PARENTS = {p.name: p for p in (
 def command(p, epochs, threads):
     """From the root of the tree, so that a state fits wherever the tree stands."""
     path = FOLDER.relative_to(ROOT) / p.name
-    words = ["train", p.arch, "-o", f"{path}.onnx", "--epochs", epochs, *RECIPE, "--seed", p.seed, "--precision",
-             p.precision, *p.options, "--data", TRAIN, "--eval-data", TEST, "--threads",
-             threads, "--state", f"{path}.state", "--resume", "--json"]
+    words = ["train", p.arch, "-o", f"{path}.onnx", "--epochs", epochs, *RECIPE, "--seed",
+             p.seed, "--precision", p.precision, *p.options, "--data", TRAIN, "--eval-data",
+             TEST, "--threads", threads, "--state", f"{path}.state", "--resume", "--json"]
     return [str(word) for word in words]
 
 
@@ -99,7 +104,7 @@ def estimate(tenon, wanted, epochs, threads):
         key = p.arch, p.precision
         if key not in rates:
             rates[key] = rate(tenon, p, threads)
-        seconds = (epochs * IMAGES - images_done(p)) / rates[key]
+        seconds = ((p.epochs or epochs) * IMAGES - images_done(p)) / rates[key]
         total += seconds
         print(f"{p.name:16} {rates[key]:6.0f} images/s  {time_text(seconds):>11}", flush=True)
     if wanted:
@@ -113,7 +118,7 @@ def answer_of(p):
 
 
 def train(tenon, p, epochs, threads):
-    words, part = command(p, epochs, threads), FOLDER / f"{p.name}.json.part"
+    words, part = command(p, p.epochs or epochs, threads), FOLDER / f"{p.name}.json.part"
     with (FOLDER / f"{p.name}.log").open("a") as log, part.open("a+") as out:
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,7 +156,8 @@ def write_page(tenon):
         "Each is trained from random weights on the 50,000 training images of the CIFAR-10 "
         "JPEGs; accuracies in percent, of the 10,000 test images, which chose nothing, and of "
         "the last epoch on augmented training images. Seconds are those of all runs, on one "
-        "thread of a machine that did other work at the same time.", "",
+        "thread of a machine that did other work at the same time. The two of one seed with "
+        "their precision in the name show what that does.", "",
         table(["parent", "seed", "precision", "epochs", "test accuracy", "training accuracy",
                "seconds", "images/s", "tenon"], rows),
         "The first by", "", "```sh", shown, "```", "",

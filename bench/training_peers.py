@@ -14,6 +14,8 @@ import resource
 import sys
 import time
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # torch.set_num_threads does not reach it
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
