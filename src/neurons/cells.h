@@ -12,7 +12,7 @@
 
 /* More cells than this are refused: cell numbers are 32 bits, and so much memory is a
  * mistake. */
-#define TN__CELLS_MAX ((size_t)1 << 28)
+#define TN__CELLS_MAX ((size_t)1 << 25)
 
 /* Where the content of a value comes from. */
 typedef enum tn__nature {

@@ -21,8 +21,7 @@ static tn_status tile_infer(tn__inferred *out, const tn__site *site, tn_error *e
                         out->shape.rank);
     for (int k = 0; k < out->shape.rank; k++) {
         int64_t dim = out->shape.dims[k], times = repeats.v[k];
-        if (times < 0 || times > REPEATS_MAX || dim > REPEATS_MAX ||
-            dim * TN__MAX(times, 1) > REPEATS_MAX)
+        if (times < 0 || times > REPEATS_MAX || dim > REPEATS_MAX / TN__MAX(times, 1))
             return tn__fail(err, TN_ERROR_FORMAT,
                             "cannot repeat %lld elements %lld times", (long long)dim,
                             (long long)times);
