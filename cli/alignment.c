@@ -36,8 +36,16 @@ static tn_status read_text(char **out, const char *path, tn_error *err)
     FILE *file = fopen(path, "rb");
     if (!file)
         return fail(err, TN_ERROR_IO, path, strerror(errno));
-    char *text = cli_alloc(FILE_MAX + 1, 1);
-    size_t length = fread(text, 1, FILE_MAX + 1, file);
+    char *text = NULL;
+    size_t length = 0, room = 0;
+    for (bool more = true; more && length <= FILE_MAX; more = length == room - 1) {
+        room = 2 * room + 4096;
+        char *grown = cli_alloc(room, 1);
+        memcpy(grown, text ? text : "", length);
+        free(text);
+        text = grown;
+        length += fread(text + length, 1, room - length - 1, file);
+    }
     bool broken = ferror(file) != 0;
     fclose(file);
     if (broken || length > FILE_MAX) {
@@ -70,15 +78,15 @@ static tn_status read_slots(struct cli_given *out, const cJSON *item, const char
     size_t k = (size_t)model->valuedouble, n = 0;
     if (out->slots[k])
         return fail(err, TN_ERROR_FORMAT, path, "a 'model' is there twice");
-    out->slots[k] = cli_alloc(UNITS_MAX + 1, sizeof *out->slots[k]);
-    for (size_t i = 0; i <= UNITS_MAX; i++)
-        out->slots[k][i] = SIZE_MAX;
+    out->slots[k] =
+        cli_alloc((size_t)cJSON_GetArraySize(slots) + 1, sizeof *out->slots[k]);
     cJSON_ArrayForEach(slot, slots)
     {
         if (!is_count(slot, UNITS_MAX))
             return fail(err, TN_ERROR_FORMAT, path, "'slots' is not a list of numbers");
         out->slots[k][n++] = (size_t)slot->valuedouble;
     }
+    out->slots[k][n] = SIZE_MAX;
     return TN_OK;
 }
 

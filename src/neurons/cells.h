@@ -10,9 +10,9 @@
 
 #include "ops/op.h"
 
-/* More cells than this are refused: cell numbers are 32 bits, and so much memory is a
- * mistake. */
-#define TN__CELLS_MAX ((size_t)1 << 25)
+/* More cells than this are refused: a few bytes may declare axes of any length, and
+ * each cell costs 16 bytes and more. Networks of 1,600 nodes have a million. */
+#define TN__CELLS_MAX ((size_t)1 << 24)
 
 /* Where the content of a value comes from. */
 typedef enum tn__nature {
