@@ -396,9 +396,10 @@ static int show(const struct prune_job *job)
     printf("\na batch of %d: %.2f ms before, %.2f ms after\n", BATCH,
            1e3 * job->batch[BEFORE], 1e3 * job->batch[PRUNED]);
     if (job->uneven > 0)
-        printf("%zu concatenations no longer give a multiple of %d channels, where "
-               "runtimes that compute in such blocks gain less: see --round-to\n",
-               job->uneven, BLOCK);
+        printf(
+            "concatenations that no longer give a multiple of %d channels: %zu; "
+            "runtimes that compute in such blocks gain less there (see --round-to)\n",
+            BLOCK, job->uneven);
     if (job->eval_data)
         printf("largest output difference %.4g (largest output %.4g), same answer for "
                "%.2f %% of the images\n",
