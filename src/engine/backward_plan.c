@@ -37,8 +37,9 @@ static tn_status allocate(tn__step *step, tn_error *err)
     step->din = tn__alloc(step->in_count, sizeof *step->din);
     step->dout = tn__alloc(step->out_count, sizeof *step->dout);
     step->zeroed = tn__alloc(step->out_count, sizeof *step->zeroed);
+    step->added = tn__alloc(step->in_count, sizeof *step->added);
     step->sums = tn__alloc(step->in_count, sizeof *step->sums);
-    if (!step->din || !step->dout || !step->zeroed || !step->sums)
+    if (!step->din || !step->dout || !step->zeroed || !step->added || !step->sums)
         return tn__fail_memory(err, step->in_count * sizeof *step->sums);
     for (size_t k = 0; k < step->in_count; k++)
         step->din[k] = TN__NONE;
@@ -79,6 +80,13 @@ static tn_status give_input(backward *b, tn__step *step, size_t k, size_t at,
     if (root != TN__NONE)
         return new_slot(b, &step->din[k],
                         plan->spec.source->count[root] * sizeof(float), at, err);
+    size_t old = plan->gradient[v];
+    if (step->kernel->adds >> k & 1u && old != TN__NONE && b->holders[old] == 1) {
+        step->din[k] = old;
+        step->added[k] = true;
+        use(b, old, at);
+        return TN_OK;
+    }
     bool passed = step->kernel->passes >> k & 1u;
     bool in_place = step->kernel->in_place >> k & 1u && b->holders[dout] == 1;
     if (!passed && !in_place)
@@ -160,7 +168,8 @@ static tn_status walk(backward *b, size_t s, tn_error *err)
         if (step->dout[k] != TN__NONE)
             b->holders[step->dout[k]]--;
     for (size_t k = 0; k < step->in_count && !status; k++)
-        if (step->din[k] != TN__NONE && tn__plan_active(plan, step->in[k]))
+        if (step->din[k] != TN__NONE && !step->added[k] &&
+            tn__plan_active(plan, step->in[k]))
             status = accumulate(b, step, k, at, err);
     return status;
 }

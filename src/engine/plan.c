@@ -25,6 +25,7 @@ static void step_release(tn__step *step)
     tn__free(step->dout_at);
     tn__free(step->sums);
     tn__free(step->zeroed);
+    tn__free(step->added);
 }
 
 void tn__plan_free(tn__plan *plan)

@@ -76,6 +76,7 @@ typedef struct tn__step {
     tn__sum *sums;       /* [sum_count] in order */
     size_t sum_count;
     bool *zeroed; /* [out_count] dout that nobody wrote */
+    bool *added;  /* [in_count] din is added to by the kernel */
 } tn__step;
 
 typedef struct tn__port { /* a value at the edge of the plan */

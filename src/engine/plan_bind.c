@@ -57,6 +57,7 @@ static tn_status bind_step(tn__plan *plan, tn__step *step, tn_error *err)
                                 .out = step->out_at,
                                 .din = step->din_at,
                                 .dout = step->dout_at,
+                                .added = step->added,
                                 .workspace = address(plan, step->workspace),
                                 .scratch_forward =
                                     address(plan, step->scratch_forward)};

@@ -37,15 +37,16 @@ static tn__bf16 ability_of(const tn__source *source, size_t n)
 {
     const tn__node *node = &source->model->nodes[n];
     const tn__op *op = tn__op_find(node->domain, node->type);
-    return op && op->kernel ? op->kernel->bf16 : TN__BF16_NEVER;
+    bool makes = op && op->kernel && op->kernel->bf16 != TN__BF16_LEFT;
+    return makes ? op->kernel->bf16 : TN__BF16_NEVER;
 }
 
-/* Plain C converts. */
+/* Plain C converts; some kernels leave bf16 to it. */
 static bool is_plain(const tn__source *source, size_t n)
 {
     const tn__node *node = &source->model->nodes[n];
     const tn__op *op = tn__op_find(node->domain, node->type);
-    return op && !op->kernel;
+    return op && (!op->kernel || op->kernel->bf16 == TN__BF16_LEFT);
 }
 
 /* Every kernel that reads value v can in bf16, and there is one. */

@@ -45,7 +45,8 @@ bool tn__curve_read(tn__curve *out, const tn__site *site);
 
 /* What a kernel does about bf16 values. A plan in f32 has none. */
 typedef enum tn__bf16 {
-    TN__BF16_NEVER,   /* takes and makes f32 only */
+    TN__BF16_NEVER, /* takes and makes f32 only */
+    TN__BF16_LEFT,  /* the same, and plain C, which converts, is good enough for bf16 */
     TN__BF16_FOLLOWS, /* makes what it takes: input 0 and output 0 have one type */
     TN__BF16_TAKES    /* takes either; makes what request->bf16_out says, or f32 */
 } tn__bf16;
@@ -71,7 +72,8 @@ typedef struct tn__kernel_memory {
     void *const *out;
     void *const *din; /* NULL where not wanted; may be dout[0] where in_place says so */
     void *const *dout;
-    void *workspace;                          /* kept from forward() to backward() */
+    const bool *added; /* din[k] is to be added to: only where kernel->adds says so */
+    void *workspace;   /* kept from forward() to backward() */
     void *scratch_forward, *scratch_backward; /* lost after the call */
 } tn__kernel_memory;
 
@@ -83,6 +85,7 @@ struct tn__kernel {
     bool alias;        /* out[0] is in[0], the same memory; passes bit 0 is set too */
     unsigned passes;   /* bit k: after backward() dout[0] is the gradient of input k */
     unsigned in_place; /* bit k: din[k] may be dout[0] */
+    unsigned adds;     /* bit k: backward() can add to din[k] */
 
     /* Batch norm in training: the statistics of the last forward(), biased variance. */
     const float *batch_mean, *batch_variance; /* [channels], NULL in other kernels */
@@ -118,6 +121,7 @@ extern const tn__kernel_class tn__softmax_quick;
 extern const tn__kernel_class tn__layernorm_quick;
 extern const tn__kernel_class tn__add_dnnl;
 extern const tn__kernel_class tn__same_dnnl;
+extern const tn__kernel_class tn__slice_quick;
 extern const tn__kernel_class tn__maxpool_dnnl;
 extern const tn__kernel_class tn__averagepool_dnnl;
 extern const tn__kernel_class tn__globalaveragepool_dnnl;

@@ -172,6 +172,27 @@ void tn__view_copy(void *to, const tn__view *to_view, const void *from,
     } while (tn__index_next(at, &joined, lead));
 }
 
+void tn__view_add(float *to, const tn__view *to_view, const float *from,
+                  const tn__shape *extent)
+{
+    tn__view there = *to_view, here = tn__view_dense(extent);
+    tn__shape joined = *extent;
+    if (is_empty(extent))
+        return;
+    tn__view_join(&joined, &there, &here);
+    int lead = joined.rank - 1;
+    int64_t row = joined.dims[lead], step = there.stride[lead];
+    int64_t at[TN__MAX_RANK] = {0};
+    do {
+        float *t = to + tn__view_at(&there, at, lead);
+        for (int64_t i = 0; i < row && step == 1; i++)
+            t[i] += from[i];
+        for (int64_t i = 0; i < row && step != 1; i++)
+            t[i * step] += from[i];
+        from += row;
+    } while (tn__index_next(at, &joined, lead));
+}
+
 void tn__view_sum(double *to, const tn__view *to_view, const float *from,
                   const tn__shape *extent)
 {

@@ -190,6 +190,45 @@ static inline size_t net_matmul(net *t, size_t x, int64_t out)
     return net_node(t, "MatMul", 2, (size_t[]){x, w}, out);
 }
 
+static inline size_t net_integer(net *t, int64_t i)
+{
+    char name[32];
+    size_t value;
+    tn__tensor tensor;
+    void *data;
+    snprintf(name, sizeof name, "i%zu", t->count++);
+    assert_ok(tn__tensor_create(&tensor, TN_I64, 1, (int64_t[]){1}, err));
+    assert_ok(tn__tensor_write(&tensor, &data, err));
+    *(int64_t *)data = i;
+    assert_ok(tn__model_add_parameter(&value, t->model, name, &tensor, err));
+    tn__tensor_release(&tensor);
+    return value;
+}
+
+/* x[:, from:to:step] */
+static inline size_t net_slice(net *t, size_t x, int64_t from, int64_t to, int64_t step)
+{
+    size_t in[5] = {x, net_integer(t, from), net_integer(t, to), net_integer(t, 1),
+                    net_integer(t, step)};
+    return net_node(t, "Slice", 5, in, (to - from) / step);
+}
+
+/* Parts of one projection, side by side and overlapping, beside a reader of the whole;
+ * input [N, 12]. */
+static inline tn_model *net_parts(void)
+{
+    net t;
+    size_t x;
+    net_begin(&t, &x, 2, (int64_t[]){-1, 12});
+    size_t all = net_matmul(&t, x, 12), few = net_unary(&t, "Tanh", all);
+    size_t a = net_slice(&t, all, 0, 4, 1), b = net_slice(&t, all, 4, 8, 1);
+    size_t c = net_slice(&t, all, 8, 12, 1), d = net_slice(&t, all, 2, 10, 2);
+    size_t y = net_add(&t, net_add(&t, a, net_unary(&t, "Tanh", b)),
+                       net_unary(&t, "Sigmoid", net_add(&t, c, d)));
+    y = net_add(&t, y, net_slice(&t, few, 1, 5, 1));
+    return net_end(&t, net_add(&t, y, net_slice(&t, few, 3, 11, 2)));
+}
+
 /* Values that share memory, each read again after it could have been added to in place:
  * the input [N, 12], products, and what Identity shows of them. */
 static inline tn_model *net_shared(void)

@@ -41,6 +41,7 @@ static void networks_infer_as_their_operators(void **state)
     check_inference(net_resnet(16, 12), 5, 4);
     check_inference(net_resnet(5, 9), 3, 2); /* widths that fill no vector */
     check_inference(net_shared(), 5, 2);
+    check_inference(net_parts(), 5, 2);
 }
 
 static void convolutions_of_all_classes_infer(void **state)

@@ -62,6 +62,7 @@ static void gradients_are_those_of_the_operators(void **state)
     check_gradients(net_resnet(16, 8), 192, 8, 4, ROUGH);
     check_gradients(net_resnet(5, 8), 192, 8, 4, ROUGH);
     check_gradients(net_shared(), 12, 6, 3, SMOOTH);
+    check_gradients(net_parts(), 12, 6, 3, SMOOTH);
 }
 
 static void gradients_pass_operators_without_kernels(void **state)

@@ -1,10 +1,12 @@
 /* slice.c - Slice: shapes, coupling rule and the strided copy it is. Bounds are
  * attributes, and inputs (with steps) since operator set 10. */
+#include "ops/slice/slice.h"
+
 #include <string.h>
 
+#include "ops/kernel.h"
 #include "ops/operand.h"
 #include "ops/registry.h"
-#include "ops/view.h"
 
 /* Element i on axis k of the output is element start + i * step of the input. */
 typedef struct range {
@@ -117,8 +119,7 @@ static tn_status slice_couple(tn__coupling *c, const tn__site *site, tn_error *e
     return status;
 }
 
-/* The input seen with the extent of the output. */
-static tn_status read_view(tn__view *view, const tn__site *site, tn_error *err)
+tn_status tn__slice_read(tn__view *view, const tn__site *site, tn_error *err)
 {
     range r;
     tn_status status = read_range(&r, site, err);
@@ -136,7 +137,7 @@ static tn_status slice_forward(tn__tensor *const *out, const tn__tensor *const *
                                const tn__site *site, tn_error *err)
 {
     tn__view from;
-    tn_status status = read_view(&from, site, err);
+    tn_status status = tn__slice_read(&from, site, err);
     return status ? status : tn__view_forward(out[0], in[0], &from, err);
 }
 
@@ -148,7 +149,7 @@ static tn_status slice_backward(tn__tensor *const *din, const tn__tensor *const 
     (void)in;
     (void)out;
     tn__view shown;
-    tn_status status = read_view(&shown, site, err);
+    tn_status status = tn__slice_read(&shown, site, err);
     if (!status && din[0])
         tn__view_backward(din[0], dout[0], &shown);
     return status;
@@ -162,4 +163,5 @@ const tn__op tn__op_slice = {
     .joint = true,
     .forward = slice_forward,
     .backward = slice_backward,
+    .kernel = &tn__slice_quick,
 };
