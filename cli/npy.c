@@ -117,19 +117,19 @@ static tn_status parse_header(struct npy_header *h, struct npy_parser *p)
         return fail_header(p, "a dict");
     while (!take(p, "}")) {
         tn_status status = TN_OK;
-        if (take(p, "'descr':")) {
+        if (!type && take(p, "'descr':")) {
             status = parse_type(h, p);
             type = true;
-        } else if (take(p, "'shape':")) {
+        } else if (!shape && take(p, "'shape':")) {
             status = parse_shape(h, p);
             shape = true;
-        } else if (take(p, "'fortran_order':")) {
+        } else if (!order && take(p, "'fortran_order':")) {
             order = take(p, "False");
             if (!order)
                 return fail(p->err, TN_ERROR_UNSUPPORTED, p->path,
                             "its elements are not in C order");
         } else {
-            return fail_header(p, "one of the keys descr, fortran_order and shape");
+            return fail_header(p, "the keys descr, fortran_order and shape, each once");
         }
         if (status != TN_OK)
             return status;

@@ -4,6 +4,11 @@
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+
+/* How long a thread looks on before it sleeps. Steps of small networks are shorter than
+ * it takes to wake a thread twice. */
+#define LINGER_SECONDS 1e-4
 
 typedef struct worker {
     tn__workers *pool;
@@ -12,16 +17,16 @@ typedef struct worker {
 } worker;
 
 struct tn__workers {
-    size_t count, started;
+    size_t count, started; /* worker 0 is the caller's thread */
     worker *list;
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
     /* the run under way */
     tn__task *task;
     void *user;
-    size_t tasks, next, running;
-    uint64_t generation;
-    bool stop;
+    size_t tasks, next;
+    atomic_size_t running, generation; /* written under the lock */
+    atomic_bool stop;
     /* the failure of the smallest task */
     size_t failed;
     tn_status status;
@@ -61,14 +66,27 @@ static void take_tasks(tn__workers *w, size_t index)
     }
 }
 
+/* Whether *at left `value` within a moment. Gives way to threads that have work. */
+static bool left_soon(const atomic_size_t *at, size_t value)
+{
+    double until = tn__seconds() + LINGER_SECONDS;
+    while (atomic_load_explicit(at, memory_order_acquire) == value) {
+        if (tn__seconds() > until)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
 static void *worker_main(void *argument)
 {
     worker *self = argument;
     tn__workers *w = self->pool;
-    uint64_t seen = 0;
+    size_t seen = 0;
     omp_set_num_threads(1);
-    pthread_mutex_lock(&w->lock);
     for (;;) {
+        left_soon(&w->generation, seen);
+        pthread_mutex_lock(&w->lock);
         while (!w->stop && w->generation == seen)
             pthread_cond_wait(&w->work, &w->lock);
         if (w->stop)
@@ -77,6 +95,7 @@ static void *worker_main(void *argument)
         take_tasks(w, self->index);
         if (--w->running == 0)
             pthread_cond_signal(&w->idle);
+        pthread_mutex_unlock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -97,7 +116,7 @@ tn_status tn__workers_create(tn__workers **out, size_t count, tn_error *err)
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->idle, NULL);
-    for (size_t k = 0; w->count > 1 && k < w->count; k++) {
+    for (size_t k = 1; k < w->count; k++) {
         w->list[k] = (worker){.pool = w, .index = k};
         if (pthread_create(&w->list[k].thread, NULL, worker_main, &w->list[k])) {
             tn__workers_free(w);
@@ -118,7 +137,7 @@ void tn__workers_free(tn__workers *w)
     w->stop = true;
     pthread_cond_broadcast(&w->work);
     pthread_mutex_unlock(&w->lock);
-    for (size_t k = 0; k < w->started; k++)
+    for (size_t k = 1; k <= w->started; k++)
         pthread_join(w->list[k].thread, NULL);
     pthread_cond_destroy(&w->work);
     pthread_cond_destroy(&w->idle);
@@ -132,23 +151,23 @@ size_t tn__workers_count(const tn__workers *w)
     return w->count;
 }
 
-/* With one worker the caller computes, under the worker's OpenMP setting. */
-static void run_here(tn__workers *w)
+static void begin(tn__workers *w)
 {
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
     pthread_mutex_lock(&w->lock);
+    w->running = w->started;
+    w->generation++;
+    if (w->started)
+        pthread_cond_broadcast(&w->work);
     take_tasks(w, 0);
     pthread_mutex_unlock(&w->lock);
-    omp_set_num_threads(threads);
 }
 
-static void run_on_threads(tn__workers *w)
+static void wait_for_all(tn__workers *w)
 {
+    size_t left = w->running;
+    while (left > 0 && left_soon(&w->running, left))
+        left = w->running;
     pthread_mutex_lock(&w->lock);
-    w->running = w->count;
-    w->generation++;
-    pthread_cond_broadcast(&w->work);
     while (w->running)
         pthread_cond_wait(&w->idle, &w->lock);
     pthread_mutex_unlock(&w->lock);
@@ -162,10 +181,11 @@ tn_status tn__workers_run(tn__workers *w, size_t tasks, tn__task *task, void *us
     w->tasks = tasks;
     w->next = 0;
     w->status = TN_OK;
-    if (w->count == 1)
-        run_here(w);
-    else
-        run_on_threads(w);
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    begin(w);
+    wait_for_all(w);
+    omp_set_num_threads(threads);
     if (w->status && err)
         *err = w->error;
     return w->status;

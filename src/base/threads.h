@@ -15,9 +15,9 @@ typedef struct tn__workers tn__workers;
 /* The number of processors this process may run on, at least 1. */
 size_t tn__processors(void);
 
-/* Starts `count` workers (0: one for each processor). Each calls
- * omp_set_num_threads(1) before anything else. With count 1 tasks run on the caller's
- * thread, whose own OpenMP thread count is set to 1 for the length of each run. */
+/* Makes `count` workers (0: one for each processor). The first is the thread that calls
+ * tn__workers_run(), whose OpenMP thread count is set to 1 for the length of each run;
+ * the others are threads of one OpenMP thread for good. */
 tn_status tn__workers_create(tn__workers **out, size_t count,
                              tn_error *err) TN_MUST_USE;
 void tn__workers_free(tn__workers *workers); /* takes NULL */

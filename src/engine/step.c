@@ -53,18 +53,29 @@ static void collect(void *user, size_t parameter, const float *gradient, size_t 
         tn__exchange_ready(c->engine->exchange, c->engine->exchanged[parameter]);
 }
 
-/* Adds the worker's gradients of this shard to those of the shards before it. */
+static void exchange_places(float **a, float **b)
+{
+    float *was = *a;
+    *a = *b;
+    *b = was;
+}
+
+/* Adds the worker's gradients of this shard to those of the shards before it. Those of
+ * the first become the sum by changing places with it, where no exchange knows the
+ * place. */
 static void combine_gradients(tn__engine *engine, size_t shard, size_t worker)
 {
     for (size_t v = 0; v < engine->source.model->value_count; v++) {
-        const float *own = engine->own[worker][v];
-        if (!own || !engine->seen[worker][v])
+        float **own = &engine->own[worker][v], **sum = &engine->gradient[v];
+        if (!*own || !engine->seen[worker][v])
             continue;
         size_t count = engine->source.count[v];
-        if (shard == 0)
-            memcpy(engine->gradient[v], own, count * sizeof *own);
+        if (shard > 0)
+            add_into(*sum, *own, count);
+        else if (engine->exchange)
+            memcpy(*sum, *own, count * sizeof **own);
         else
-            add_into(engine->gradient[v], own, count);
+            exchange_places(sum, own);
     }
 }
 
