@@ -98,13 +98,15 @@ static tn_status copy_parameters(tn__source *source, tn_error *err)
     return TN_OK;
 }
 
-/* Identity of a parameter is the parameter; what else is made from one is derived. */
+/* Identity of a parameter is the parameter; what else is made from one is derived, but
+ * for its shape. */
 static void trace_parameters(tn__source *source)
 {
     for (size_t n = 0; n < source->model->node_count; n++) {
         const tn__node *node = &source->model->nodes[n];
-        bool derived = false;
-        for (size_t k = 0; k < node->input_count; k++) {
+        const tn__op *op = tn__op_find(node->domain, node->type);
+        bool derived = false, looks = !op || !op->shape_only;
+        for (size_t k = 0; k < node->input_count && looks; k++) {
             size_t v = node->inputs[k];
             derived |=
                 v != TN__NONE && (source->root[v] != TN__NONE || source->derived[v]);

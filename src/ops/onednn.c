@@ -422,6 +422,14 @@ bool tn__layout_equal(const tn__layout *a, const tn__layout *b)
     return dnnl_memory_desc_equal(a->md, b->md) != 0;
 }
 
+bool tn__layout_by_rows(tn__dnnl *d, const tn__layout *layout)
+{
+    if (layout->plain || layout->dtype != TN_BF16)
+        return layout->plain;
+    const tn__layout *rows = tn__layout_rows(d, TN_BF16, &layout->shape);
+    return rows && tn__layout_equal(layout, rows);
+}
+
 size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout)
 {
     static const struct {
@@ -433,11 +441,13 @@ size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout)
                  {16, {dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c}}};
     const tn__shape *shape = &layout->shape;
     size_t count, channels = shape->rank > 1 ? (size_t)shape->dims[1] : 0;
-    if (layout->dtype != TN_F32 || !layout->md || shape->rank < 3 || shape->rank > 5 ||
-        !tn__shape_count(&count, shape) || layout->bytes != count * sizeof(float))
+    if (!tn__layout_differs(layout) || !layout->md || shape->rank < 3 ||
+        shape->rank > 5 || !tn__shape_count(&count, shape) ||
+        layout->bytes != count * tn__dtype_size(layout->dtype))
         return 0;
+    dnnl_data_type_t type = layout->dtype == TN_BF16 ? dnnl_bf16 : dnnl_f32;
     for (size_t k = 0; k < TN__COUNT(forms) && !d->failure.code; k++) {
-        tn__md md = md_make(d, dnnl_f32, shape, NULL, forms[k].tag[shape->rank - 3]);
+        tn__md md = md_make(d, type, shape, NULL, forms[k].tag[shape->rank - 3]);
         if (md && dnnl_memory_desc_equal(md, layout->md))
             return forms[k].block ? forms[k].block : channels;
     }

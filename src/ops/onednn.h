@@ -73,6 +73,8 @@ const tn__layout *tn__layout_permuted(tn__dnnl *d, const tn__layout *layout,
 /* B where values [N, C, ...] lie as [N, C / B, ..., B], without padding; else 0. */
 size_t tn__layout_channel_block(tn__dnnl *d, const tn__layout *layout);
 bool tn__layout_equal(const tn__layout *a, const tn__layout *b);
+/* Row-major without gaps, f32 or bf16 (where `plain` is false). */
+bool tn__layout_by_rows(tn__dnnl *d, const tn__layout *layout);
 /* Real numbers that a gradient can belong to: f32, or bf16 that a kernel chose. */
 static inline bool tn__layout_differs(const tn__layout *layout)
 {

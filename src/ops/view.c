@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops/quick.h"
+
 tn__view tn__view_dense(const tn__shape *shape)
 {
     tn__view view = {0};
@@ -88,18 +90,34 @@ static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_s
                size);
 }
 
-/* to[j, i] = from[i, j], n by m elements of `size` bytes: in tiles, so that neither
- * side is walked across cache lines. */
-static inline void turn(char *to, int64_t to_step, const char *from, int64_t from_step,
-                        int64_t n, int64_t m, int64_t size)
-{
-    enum { TILE = 32 };
-    for (int64_t first = 0; first < m; first += TILE)
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = first; j < TN__MIN(first + TILE, m); j++)
-                memcpy(to + (j * to_step + i) * size, from + (i * from_step + j) * size,
-                       (size_t)size);
-}
+/* to[j, i] = from[i, j], n by m elements: in tiles that are copied aside, so that each
+ * side is walked along its cache lines; rows far apart share the sets of a cache. */
+#define TURN(name, type)                                                               \
+    TN__VECTORS static void name(type *to, int64_t to_step, const type *from,          \
+                                 int64_t from_step, int64_t n, int64_t m)              \
+    {                                                                                  \
+        enum { TILE = 16 };                                                            \
+        int64_t rows = n - n % TILE, columns = m - m % TILE;                           \
+        type tile[TILE][TILE], row[TILE];                                              \
+        for (int64_t i = 0; i < rows; i += TILE)                                       \
+            for (int64_t j = 0; j < columns; j += TILE) {                              \
+                for (int64_t r = 0; r < TILE; r++)                                     \
+                    memcpy(tile[r], from + (i + r) * from_step + j, sizeof tile[r]);   \
+                for (int64_t c = 0; c < TILE; c++) {                                   \
+                    for (int64_t r = 0; r < TILE; r++)                                 \
+                        row[r] = tile[r][c];                                           \
+                    memcpy(to + (j + c) * to_step + i, row, sizeof row);               \
+                }                                                                      \
+            }                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                \
+            for (int64_t j = i < rows ? columns : 0; j < m; j++)                       \
+                to[j * to_step + i] = from[i * from_step + j];                         \
+    }
+
+TURN(turn_16, uint16_t)
+TURN(turn_32, uint32_t)
+TURN(turn_64, uint64_t)
+TURN(turn_8, uint8_t)
 
 /* The axis other than the last that is contiguous in `from`, where the last one is in
  * `to` only: the two make a plane to be turned; -1 where there is none. */
@@ -130,22 +148,44 @@ static void move_axis(tn__shape *extent, tn__view *a, tn__view *b, int k)
     b->stride[to] = sb;
 }
 
+static void turn(char *to, int64_t to_step, const char *from, int64_t from_step,
+                 int64_t n, int64_t m, size_t size)
+{
+    if (size == sizeof(uint8_t))
+        turn_8((uint8_t *)to, to_step, (const uint8_t *)from, from_step, n, m);
+    else if (size == sizeof(uint16_t))
+        turn_16((uint16_t *)to, to_step, (const uint16_t *)from, from_step, n, m);
+    else if (size == sizeof(uint32_t))
+        turn_32((uint32_t *)to, to_step, (const uint32_t *)from, from_step, n, m);
+    else
+        turn_64((uint64_t *)to, to_step, (const uint64_t *)from, from_step, n, m);
+}
+
 static void copy_planes(char *to, const tn__view *there, const char *from,
                         const tn__view *here, const tn__shape *extent, size_t size)
 {
     int rows = extent->rank - 1, lead = rows - 1;
-    int64_t n = extent->dims[rows], m = extent->dims[lead];
-    int64_t to_step = there->stride[lead], from_step = here->stride[rows];
+    int64_t at[TN__MAX_RANK] = {0};
+    do
+        turn(to + tn__view_at(there, at, lead) * (int64_t)size, there->stride[lead],
+             from + tn__view_at(here, at, lead) * (int64_t)size, here->stride[rows],
+             extent->dims[rows], extent->dims[lead], size);
+    while (tn__index_next(at, extent, lead));
+}
+
+static void copy_rows(char *to, const tn__view *there, const char *from,
+                      const tn__view *here, const tn__shape *extent, size_t size)
+{
+    int last = extent->rank - 1, lead = TN__MAX(last - 1, 0);
+    int64_t rows = last ? extent->dims[lead] : 1, step = (int64_t)size;
     int64_t at[TN__MAX_RANK] = {0};
     do {
-        char *t = to + tn__view_at(there, at, lead) * (int64_t)size;
-        const char *f = from + tn__view_at(here, at, lead) * (int64_t)size;
-        if (size == sizeof(float)) /* sizes that compilers know */
-            turn(t, to_step, f, from_step, n, m, sizeof(float));
-        else if (size == sizeof(uint16_t))
-            turn(t, to_step, f, from_step, n, m, sizeof(uint16_t));
-        else
-            turn(t, to_step, f, from_step, n, m, (int64_t)size);
+        char *t = to + tn__view_at(there, at, lead) * step;
+        const char *f = from + tn__view_at(here, at, lead) * step;
+        for (int64_t r = 0; r < rows; r++)
+            copy_row(t + r * there->stride[lead] * step, there->stride[last],
+                     f + r * here->stride[lead] * step, here->stride[last],
+                     extent->dims[last], size);
     } while (tn__index_next(at, extent, lead));
 }
 
@@ -157,23 +197,32 @@ void tn__view_copy(void *to, const tn__view *to_view, const void *from,
     if (is_empty(extent))
         return;
     tn__view_join(&joined, &there, &here);
-    int lead = joined.rank - 1, turned = turned_axis(&joined, &there, &here);
-    if (turned >= 0) {
-        move_axis(&joined, &there, &here, turned);
-        copy_planes(to, &there, from, &here, &joined, size);
+    int turned = turned_axis(&joined, &there, &here);
+    if (turned < 0) {
+        copy_rows(to, &there, from, &here, &joined, size);
         return;
     }
-    int64_t at[TN__MAX_RANK] = {0};
-    do {
-        char *t = (char *)to + tn__view_at(&there, at, lead) * (int64_t)size;
-        const char *f =
-            (const char *)from + tn__view_at(&here, at, lead) * (int64_t)size;
-        copy_row(t, there.stride[lead], f, here.stride[lead], joined.dims[lead], size);
-    } while (tn__index_next(at, &joined, lead));
+    move_axis(&joined, &there, &here, turned);
+    copy_planes(to, &there, from, &here, &joined, size);
 }
 
-void tn__view_add(float *to, const tn__view *to_view, const float *from,
-                  const tn__shape *extent)
+static void add_row(float *to, int64_t step, const float *from, int64_t n)
+{
+    for (int64_t i = 0; i < n && step == 1; i++)
+        to[i] += from[i];
+    for (int64_t i = 0; i < n && step != 1; i++)
+        to[i * step] += from[i];
+}
+
+static void add_row_bf16(uint16_t *to, int64_t step, const uint16_t *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i * step] =
+            tn__f32_to_bf16(tn__bf16_to_f32(to[i * step]) + tn__bf16_to_f32(from[i]));
+}
+
+void tn__view_add(void *to, const tn__view *to_view, const void *from,
+                  const tn__shape *extent, tn_dtype dtype)
 {
     tn__view there = *to_view, here = tn__view_dense(extent);
     tn__shape joined = *extent;
@@ -181,15 +230,16 @@ void tn__view_add(float *to, const tn__view *to_view, const float *from,
         return;
     tn__view_join(&joined, &there, &here);
     int lead = joined.rank - 1;
-    int64_t row = joined.dims[lead], step = there.stride[lead];
+    int64_t row = joined.dims[lead], step = there.stride[lead], done = 0;
     int64_t at[TN__MAX_RANK] = {0};
     do {
-        float *t = to + tn__view_at(&there, at, lead);
-        for (int64_t i = 0; i < row && step == 1; i++)
-            t[i] += from[i];
-        for (int64_t i = 0; i < row && step != 1; i++)
-            t[i * step] += from[i];
-        from += row;
+        int64_t offset = tn__view_at(&there, at, lead);
+        if (dtype == TN_BF16)
+            add_row_bf16((uint16_t *)to + offset, step, (const uint16_t *)from + done,
+                         row);
+        else
+            add_row((float *)to + offset, step, (const float *)from + done, row);
+        done += row;
     } while (tn__index_next(at, &joined, lead));
 }
 

@@ -30,9 +30,9 @@ void tn__view_join(tn__shape *extent, tn__view *a, tn__view *b);
 /* to[...] = from[...] for elements of `size` bytes. */
 void tn__view_copy(void *to, const tn__view *to_view, const void *from,
                    const tn__view *from_view, const tn__shape *extent, size_t size);
-/* to[...] += from[...], `from` dense over the extent. */
-void tn__view_add(float *to, const tn__view *to_view, const float *from,
-                  const tn__shape *extent);
+/* to[...] += from[...], `from` dense over the extent; f32 or bf16. */
+void tn__view_add(void *to, const tn__view *to_view, const void *from,
+                  const tn__shape *extent, tn_dtype dtype);
 /* to[...] += from[...], into doubles, `from` dense over the extent. */
 void tn__view_sum(double *to, const tn__view *to_view, const float *from,
                   const tn__shape *extent);

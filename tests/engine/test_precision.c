@@ -180,6 +180,43 @@ static void plain_operators_convert(void **state)
     check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 192);
 }
 
+static size_t mix(net *t, const char *type, size_t a, size_t b)
+{
+    return net_node(t, type, 2, (size_t[]){a, b}, t->channels[a]);
+}
+
+/* By a scalar, a vector, a value of its own shape and a gate of each image; parts of a
+ * projection, and planes of more and of less than a tile that are turned. */
+static void elementwise_gradients_in_bf16_are_near_those_in_f32(void **state)
+{
+    (void)state;
+    require_bf16();
+    for (int64_t c = 8; c <= 40; c += 32) {
+        net t;
+        size_t x;
+        net_begin(&t, &x, 3, (int64_t[]){-1, 20, 8});
+        t.channels[x] = 8;
+        x = net_matmul(&t, x, c);
+        size_t q = net_slice(&t, x, 0, 10, 1), k = net_slice(&t, x, 10, 20, 1);
+        q = mix(&t, "Div", q, net_parameter(&t, 0, NULL, 0, 2.5));
+        k = mix(&t, "Mul", k, net_positive(&t, c));
+        size_t v = mix(&t, "Sub", q, mix(&t, "Mul", k, q));
+        v = net_unary(&t, "Transpose", v);
+        net_ints(&t, "perm", 3, (int64_t[]){0, 2, 1});
+        x = net_flatten(&t, net_matmul(&t, v, 16), 16 * c);
+        check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 160);
+        net_begin(&t, &x, 4, (int64_t[]){-1, 3, 8, 8});
+        x = net_conv(&t, x, (conv_shape){c, 3, 1, 1, 1, 1, true});
+        size_t gate = net_unary(&t, "GlobalAveragePool", x);
+        gate = net_conv(&t, gate, (conv_shape){c, 1, 1, 0, 1, 1, true});
+        gate = net_unary(&t, "Sigmoid", gate);
+        x = c == 8 ? mix(&t, "Mul", gate, x) : mix(&t, "Mul", x, gate);
+        x = net_conv(&t, x, (conv_shape){8, 3, 2, 1, 1, 1, true});
+        x = net_flatten(&t, x, 128);
+        check_gradients(net_end(&t, net_gemm(&t, x, 3, true, true)), 192);
+    }
+}
+
 static void a_step_in_bf16_has_the_same_bytes_for_any_workers(void **state)
 {
     enum { N = 24 };
@@ -253,6 +290,7 @@ int main(void)
         cmocka_unit_test(gradients_of_points_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(gradients_on_small_maps_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(plain_operators_convert),
+        cmocka_unit_test(elementwise_gradients_in_bf16_are_near_those_in_f32),
         cmocka_unit_test(a_step_in_bf16_has_the_same_bytes_for_any_workers),
         cmocka_unit_test(descent_in_bf16_follows_descent_in_f32),
     };

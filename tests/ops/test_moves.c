@@ -1,5 +1,6 @@
 /* test_moves.c - operators that move elements: Transpose, Pad, Slice, Concat, Split,
  * Gather, Cast. */
+#include "ops/view.h"
 #include "ops_check.h"
 
 static const float six[6] = {1, 2, 3, 4, 5, 6};
@@ -24,6 +25,36 @@ static void axes_are_permuted(void **state)
     assert_true(is_tied(r, 0, 1, 2, TN__OUT(0), 3, 2));
     assert_true(is_tied(r, 0, 3, 4, TN__OUT(0), 2, 4));
     check_end(&c);
+}
+
+/* Whole tiles, parts of them, and rows that lie apart; elements of every size. */
+static void planes_are_turned(void **state)
+{
+    (void)state;
+    static const int64_t extents[][3] = {{2, 16, 32}, {3, 37, 21}, {1, 5, 70}};
+    enum { MOST = 3 * 40 * 80 };
+    for (size_t size = 1; size <= 8; size *= 2)
+        for (size_t e = 0; e < TN__COUNT(extents); e++) {
+            static uint8_t from[MOST * 8], to[MOST * 8];
+            int64_t n = extents[e][0], h = extents[e][1], w = extents[e][2];
+            tn__shape extent = {.rank = 3, .dims = {n, h, w}};
+            tn__view there = {.stride = {h * (w + 3), w + 3, 1}};
+            tn__view here = {.offset = 1, .stride = {1 + h * w, 1, h}};
+            for (size_t i = 0; i < sizeof from; i++)
+                from[i] = (uint8_t)(i * 2654435761u >> 13);
+            memset(to, 0, sizeof to);
+            tn__view_copy(to, &there, from, &here, &extent, size);
+            for (int64_t k = 0; k < n; k++)
+                for (int64_t i = 0; i < h; i++)
+                    for (int64_t j = 0; j < w; j++) {
+                        size_t at = (size_t)(1 + k * (1 + h * w) + i + j * h);
+                        size_t put = (size_t)(k * h * (w + 3) + i * (w + 3) + j);
+                        assert_memory_equal(to + put * size, from + at * size, size);
+                    }
+            for (int64_t i = 0; i < n * h; i++) /* nothing between the rows */
+                for (size_t b = 0; b < 3 * size; b++)
+                    assert_int_equal(to[(size_t)(i * (w + 3) + w) * size + b], 0);
+        }
 }
 
 static void padding_adds_constants_and_crops(void **state)
@@ -270,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(axes_are_permuted),
+        cmocka_unit_test(planes_are_turned),
         cmocka_unit_test(padding_adds_constants_and_crops),
         cmocka_unit_test(padding_repeats_the_input),
         cmocka_unit_test(slices_follow_their_bounds),

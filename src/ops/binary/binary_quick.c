@@ -4,7 +4,8 @@
  * where it has the same shape; else it is stretched, and must lie plain, or as plain
  * as one with a single position does: [N, C, 1, 1] or [C, 1, 1] beside blocks of
  * channels (squeeze and excitation, layer scale). Either way both are views of one
- * extent, taken row by row. Gradients of stretched operands are summed in double.
+ * extent, taken row by row. Gradients of stretched operands are summed in double. bf16
+ * is computed in f32.
  */
 #include <math.h>
 
@@ -70,38 +71,56 @@ typedef struct binary_kernel {
     tn__shape extent;
     tn__view view[2]; /* of the operands; the output is dense */
     size_t count[2];  /* elements of the operands */
-    bool wanted[2];   /* gradients that are not the output's */
+    size_t count_y;
+    bool wanted[2]; /* gradients that are not the output's */
     bool stretched[2];
-    double *sum[2]; /* of the gradients of stretched operands */
-    const float *in[2];
-    float *out, *din[2], *dout;
+    bool half[2], half_y; /* in bf16 */
+    double *sum[2];       /* of the gradients of stretched operands */
+    const void *in[2];
+    void *out, *din[2];
+    const void *dout;
     tn__program read, write; /* of the operand that is moved, of its gradient */
 } binary_kernel;
 
 /* --- running ------------------------------------------------------------------------
  */
 
-/* n elements of an operand from `at` on as a row without gaps. */
-static const float *row_of(const binary_kernel *b, int k, int64_t offset, size_t at,
-                           size_t n, float *filled)
+/* n numbers from x[at] on, in place or widened into `room`. */
+static const float *numbers(const void *x, bool half, size_t at, size_t n, float *room)
 {
-    const float *x = b->in[k] + offset;
-    if (b->view[k].stride[b->extent.rank - 1])
-        return x + at;
-    for (size_t i = 0; i < n; i++)
-        filled[i] = *x;
-    return filled;
+    if (!half)
+        return (const float *)x + at;
+    tn__quick_widen(room, (const uint16_t *)x + at, n);
+    return room;
 }
 
-static void gradient_row(const binary_kernel *b, int k, const float *g, const float *u,
-                         const float *v, size_t y_at, int64_t offset, size_t at,
-                         size_t n)
+/* n elements of an operand from `at` on as a row without gaps. */
+static const float *row_of(const binary_kernel *b, int k, int64_t offset, size_t at,
+                           size_t n, float *room)
+{
+    size_t first = (size_t)offset;
+    if (b->view[k].stride[b->extent.rank - 1])
+        return numbers(b->in[k], b->half[k], first + at, n, room);
+    float x = *numbers(b->in[k], b->half[k], first, 1, room);
+    for (size_t i = 0; i < n; i++)
+        room[i] = x;
+    return room;
+}
+
+/* to[at...] = f of n elements, where `to` is of f32 or bf16. */
+static void write_row(void *to, bool half, size_t at, row_loop *f, const float *g,
+                      const float *u, const float *v, size_t n)
 {
     float made[CHUNK];
-    if (!b->stretched[k]) {
-        b->f->slope[k](b->din[k] + y_at, g, u, v, n);
-        return;
-    }
+    f(half ? made : (float *)to + at, g, u, v, n);
+    if (half)
+        tn__quick_narrow((uint16_t *)to + at, made, n);
+}
+
+static void sum_row(const binary_kernel *b, int k, const float *g, const float *u,
+                    const float *v, int64_t offset, size_t at, size_t n)
+{
+    float made[CHUNK];
     b->f->slope[k](made, g, u, v, n);
     double *sum = b->sum[k] + offset;
     if (!b->view[k].stride[b->extent.rank - 1]) {
@@ -118,21 +137,36 @@ static void walk(const binary_kernel *b, bool backward)
     int lead = b->extent.rank - 1;
     size_t row = (size_t)b->extent.dims[lead], y = 0;
     int64_t index[TN__MAX_RANK] = {0};
-    float filled[2][CHUNK];
+    float room[3][CHUNK];
     do {
         int64_t offset[2] = {tn__view_at(&b->view[0], index, lead),
                              tn__view_at(&b->view[1], index, lead)};
         for (size_t at = 0, n; at < row; at += n, y += n) {
             n = TN__MIN(row - at, (size_t)CHUNK);
-            const float *u = row_of(b, 0, offset[0], at, n, filled[0]);
-            const float *v = row_of(b, 1, offset[1], at, n, filled[1]);
-            if (!backward)
-                b->f->value(b->out + y, NULL, u, v, n);
-            for (int k = 0; k < 2 && backward; k++)
-                if (b->wanted[k])
-                    gradient_row(b, k, b->dout + y, u, v, y, offset[k], at, n);
+            const float *u = row_of(b, 0, offset[0], at, n, room[0]);
+            const float *v = row_of(b, 1, offset[1], at, n, room[1]);
+            if (!backward) {
+                write_row(b->out, b->half_y, y, b->f->value, NULL, u, v, n);
+                continue;
+            }
+            const float *g = numbers(b->dout, b->half_y, y, n, room[2]);
+            for (int k = 0; k < 2; k++)
+                if (b->wanted[k] && b->stretched[k])
+                    sum_row(b, k, g, u, v, offset[k], at, n);
+                else if (b->wanted[k])
+                    write_row(b->din[k], b->half[k], y, b->f->slope[k], g, u, v, n);
         }
     } while (tn__index_next(index, &b->extent, lead));
+}
+
+/* The sums as the gradient of operand k. */
+static void store_sums(const binary_kernel *b, int k)
+{
+    for (size_t i = 0; i < b->count[k] && b->sum[k]; i++)
+        if (b->half[k])
+            ((uint16_t *)b->din[k])[i] = tn__f32_to_bf16((float)b->sum[k][i]);
+        else
+            ((float *)b->din[k])[i] = (float)b->sum[k][i];
 }
 
 static tn_status binary_forward(tn__kernel *kernel, tn_error *err)
@@ -153,8 +187,7 @@ static tn_status binary_backward(tn__kernel *kernel, tn_error *err)
     if (b->wanted[0] || b->wanted[1])
         walk(b, true);
     for (int k = 0; k < 2; k++)
-        for (size_t i = 0; i < b->count[k] && b->sum[k]; i++)
-            b->din[k][i] = (float)b->sum[k][i];
+        store_sums(b, k);
     return tn__program_run(&b->write, err);
 }
 
@@ -215,19 +248,19 @@ static bool is_full(const tn__kernel_request *request, int k)
     const tn__layout *x = request->in[k];
     size_t count;
     return x && x->md && tn__shape_equal(&x->shape, &request->site->out[0]) &&
-           tn__shape_count(&count, &x->shape) && x->bytes == count * sizeof(float);
+           tn__shape_count(&count, &x->shape) &&
+           x->bytes == count * tn__dtype_size(x->dtype);
 }
 
 static bool is_plain(const tn__kernel_request *request, int k)
 {
-    return !request->in[k] || request->in[k]->plain;
+    return !request->in[k] || tn__layout_by_rows(request->dnnl, request->in[k]);
 }
 
 /* Both over the whole output, whatever its layout. */
 static void lay_flat(binary_kernel *b)
 {
-    b->extent =
-        (tn__shape){.rank = 1, .dims = {(int64_t)(b->y->bytes / sizeof(float))}};
+    b->extent = (tn__shape){.rank = 1, .dims = {(int64_t)b->count_y}};
     b->view[0] = b->view[1] = (tn__view){.stride = {1}};
 }
 
@@ -246,7 +279,7 @@ static bool is_gate(const tn__layout *layout, const tn__shape *shape,
     size_t count;
     int shift = y->rank - shape->rank;
     if (!tn__shape_count(&count, shape) ||
-        (layout && layout->bytes != count * sizeof(float)))
+        (layout && layout->bytes != count * tn__dtype_size(layout->dtype)))
         return false;
     for (int a = 0; a < shape->rank; a++) {
         int axis = a + shift;
@@ -283,17 +316,23 @@ static bool lay_gated(binary_kernel *b, const tn__kernel_request *request)
     return true;
 }
 
+/* It may lie as the output: that is f32 where bf16 is not wanted. */
+static bool leads(const tn__kernel_request *request, int k)
+{
+    return is_full(request, k) &&
+           (request->bf16_out || request->in[k]->dtype == TN_F32);
+}
+
 static bool lay_out(binary_kernel *b, const tn__kernel_request *request)
 {
     const tn__site *site = request->site;
-    bool full[2] = {is_full(request, 0), is_full(request, 1)};
-    b->full = full[0] ? 0 : 1;
-    b->y = full[b->full] ? request->in[b->full]
-                         : tn__layout_plain(b->d, TN_F32, &site->out[0]);
+    b->full = leads(request, 0) ? 0 : 1;
+    bool given = leads(request, b->full);
     int k = 1 - b->full;
+    b->y = given ? request->in[b->full] : tn__layout_plain(b->d, TN_F32, &site->out[0]);
     if (!b->y)
         return false;
-    if (full[0] && full[1]) {
+    if (given && is_full(request, k)) {
         b->other = tn__layout_equal(b->y, request->in[k]) ? NULL : request->in[k];
         lay_flat(b);
         return true;
@@ -302,7 +341,7 @@ static bool lay_out(binary_kernel *b, const tn__kernel_request *request)
         lay_plain(b, site);
         return true;
     }
-    return full[b->full] && lay_gated(b, request);
+    return given && lay_gated(b, request);
 }
 
 /* --- making -------------------------------------------------------------------------
@@ -313,24 +352,34 @@ static bool suits(const tn__kernel_request *request)
     size_t count;
     const tn__site *site = request->site;
     for (int k = 0; k < 2; k++)
-        if (request->in[k] && request->in[k]->dtype != TN_F32)
+        if (request->in[k] && !tn__layout_differs(request->in[k]))
             return false;
     return (request->in[0] || request->in[1]) && site->in_dtype[0] == TN_F32 &&
            site->in_dtype[1] == TN_F32 && tn__shape_count(&count, &site->out[0]) &&
            count;
 }
 
+/* An operand that is moved lies as the output then. */
+static void note_types(binary_kernel *b, const tn__kernel_request *request)
+{
+    b->half_y = b->y->dtype == TN_BF16;
+    for (int k = 0; k < 2; k++)
+        b->half[k] = b->other && k != b->full
+                         ? b->half_y
+                         : request->in[k] && request->in[k]->dtype == TN_BF16;
+}
+
 /* Which gradients must be computed: that of a sum is its output's. */
 static void plan_gradients(binary_kernel *b, const tn__kernel_request *request)
 {
-    size_t all = b->y->bytes / sizeof(float);
     for (int k = 0; k < 2; k++) {
-        b->stretched[k] = b->count[k] != all;
+        b->stretched[k] = b->count[k] != b->count_y;
         b->wanted[k] = request->wanted[k];
         if (!b->wanted[k])
             continue;
         bool moved = b->other && k != b->full;
-        if (b->f->slope[k] == same && !b->stretched[k] && !moved && request->in[k]) {
+        if (b->f->slope[k] == same && !b->stretched[k] && !moved && request->in[k] &&
+            b->half[k] == b->half_y) {
             b->base.passes |= 1u << k;
             b->wanted[k] = false;
         } else if (b->stretched[k]) {
@@ -340,7 +389,7 @@ static void plan_gradients(binary_kernel *b, const tn__kernel_request *request)
     }
     for (int k = 0; k < 2; k++)
         if (b->wanted[k] && !b->stretched[k] && !request->wanted[1 - k] &&
-            request->in[k] && !(b->other && k != b->full))
+            request->in[k] && !(b->other && k != b->full) && b->half[k] == b->half_y)
             b->base.in_place = 1u << k;
 }
 
@@ -366,10 +415,12 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
         return tn__dnnl_check(request->dnnl, err);
     b->d = request->dnnl;
     b->f = f;
+    (void)tn__shape_count(&b->count_y, &site->out[0]);
     for (int k = 0; k < 2; k++)
         (void)tn__shape_count(&b->count[k], site->in[k]);
     if (!lay_out(b, request))
         return tn__dnnl_check(b->d, err);
+    note_types(b, request);
     plan_gradients(b, request);
     measure(b);
     b->base.out = &b->y;
@@ -380,4 +431,5 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     return tn__dnnl_check(b->d, err);
 }
 
-const tn__kernel_class tn__binary_quick = {.name = "binary:quick", .create = create};
+const tn__kernel_class tn__binary_quick = {
+    .name = "binary:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};

@@ -1,4 +1,4 @@
-/* slice_quick.c - Slice of f32 values that lie row by row.
+/* slice_quick.c - Slice of f32 and bf16 values that lie row by row.
  *
  * Its gradient may be added to one that is there: the parts of a projection (query, key
  * and value) then write theirs side by side, where else each would fill a whole
@@ -13,8 +13,8 @@ typedef struct slice_kernel {
     tn__kernel base;
     const tn__layout *x, *y;
     tn__view part;
-    const float *in, *dout;
-    float *out, *din;
+    const void *in, *dout; /* all of x's type */
+    void *out, *din;
     bool added; /* to the gradient that is in din */
 } slice_kernel;
 
@@ -36,7 +36,8 @@ static tn_status slice_forward(tn__kernel *kernel, tn_error *err)
     (void)err;
     slice_kernel *s = (slice_kernel *)kernel;
     tn__view dense = tn__view_dense(&s->y->shape);
-    tn__view_copy(s->out, &dense, s->in, &s->part, &s->y->shape, sizeof *s->out);
+    tn__view_copy(s->out, &dense, s->in, &s->part, &s->y->shape,
+                  tn__dtype_size(s->x->dtype));
     return TN_OK;
 }
 
@@ -46,12 +47,13 @@ static tn_status slice_backward(tn__kernel *kernel, tn_error *err)
     slice_kernel *s = (slice_kernel *)kernel;
     tn__view dense = tn__view_dense(&s->y->shape);
     if (s->added) {
-        tn__view_add(s->din, &s->part, s->dout, &s->y->shape);
+        tn__view_add(s->din, &s->part, s->dout, &s->y->shape, s->x->dtype);
         return TN_OK;
     }
     if (s->y->bytes != s->x->bytes)
         memset(s->din, 0, s->x->bytes);
-    tn__view_copy(s->din, &s->part, s->dout, &dense, &s->y->shape, sizeof *s->din);
+    tn__view_copy(s->din, &s->part, s->dout, &dense, &s->y->shape,
+                  tn__dtype_size(s->x->dtype));
     return TN_OK;
 }
 
@@ -62,7 +64,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     const tn__layout *x = request->in[0];
     tn__dnnl *d = request->dnnl;
     size_t count;
-    if (!x || x->dtype != TN_F32 || !x->plain ||
+    if (!x || !tn__layout_differs(x) || !tn__layout_by_rows(d, x) ||
         !tn__shape_count(&count, &site->out[0]) || !count)
         return TN_OK;
     slice_kernel *s = tn__dnnl_alloc(d, 1, sizeof *s);
@@ -72,7 +74,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     if (status)
         return status;
     s->x = x;
-    s->y = tn__layout_plain(d, TN_F32, &site->out[0]);
+    s->y = tn__layout_rows(d, x->dtype, &site->out[0]);
     s->base.out = &s->y;
     s->base.adds = 1u;
     s->base.bind = slice_bind;
@@ -83,4 +85,4 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 }
 
 const tn__kernel_class tn__slice_quick = {
-    .name = "slice:quick", .bf16 = TN__BF16_LEFT, .create = create};
+    .name = "slice:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};
