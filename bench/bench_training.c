@@ -1,6 +1,6 @@
 /* bench_training.c - a training step of Tenon beside PyTorch's, in one run.
  *
- *     bench_training [--rounds N] [NET...]
+ *     bench_training [--rounds N] [--scaling] [NET...]
  *
  * A step is forward, backward and SGD with momentum on 128 random images. Every
  * contender is a process of its own (this program with --serve, or training_peers.py
@@ -9,6 +9,10 @@
  * of the processor time a step took; the first turn warms up and is not counted. A
  * ratio is to the best of PyTorch's in the same precision. A network without an
  * architecture here is exported by training_peers.py into build/bench-models.
+ *
+ * --scaling asks instead what a second worker brings: beside it run two processes of
+ * one worker at the same time. What they reach together is what the machine can give,
+ * whose processors share caches, memory and power.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,6 +172,36 @@ static void compare(const net *net, const char *self, int rounds)
     print_rows(net, c, count);
 }
 
+/* Images a second of wall time, of `count` contenders at once. */
+static double speed(contender *c, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += c[i].turns ? BATCH / median(c[i].wall, c[i].turns) : 0;
+    return sum;
+}
+
+static void scale(const net *net, const char *self, int rounds)
+{
+    static const char *const precisions[] = {"f32", "bf16"};
+    export(net);
+    for (size_t k = 0; k < sizeof precisions / sizeof precisions[0]; k++) {
+        const char *p = precisions[k];
+        contender c[] = {
+            {.argv = {self, "--serve", net->name, "1", p}},
+            {.argv = {self, "--serve", net->name, "2", p}},
+            {.argv = {self, "--serve", net->name, "1", p}, .beside = true},
+            {.argv = {self, "--serve", net->name, "1", p}},
+        };
+        contend(c, (int)(sizeof c / sizeof c[0]), rounds, net->steps);
+        double one = speed(&c[0], 1);
+        if (one > 0)
+            printf("%-9s %-10s %12.1f %12.2f %12.2f\n", net->name, p, one,
+                   speed(&c[1], 1) / one, speed(&c[2], 2) / one);
+        fflush(stdout);
+    }
+}
+
 static const net *find(const char *name)
 {
     for (size_t i = 0; i < NETS; i++)
@@ -180,6 +214,7 @@ static const net *find(const char *name)
 int main(int argc, char **argv)
 {
     int rounds = 5, first = 1;
+    void (*measure)(const net *, const char *, int) = compare;
     if (argc == 5 && strcmp(argv[1], "--serve") == 0)
         return find(argv[2]) ? serve(find(argv[2]), (size_t)atoi(argv[3]),
                                      strcmp(argv[4], "bf16") ? TN_PRECISION_F32
@@ -189,16 +224,24 @@ int main(int argc, char **argv)
         rounds = atoi(argv[2]);
         first = 3;
     }
+    if (argc > first && strcmp(argv[first], "--scaling") == 0) {
+        measure = scale;
+        first++;
+    }
     if (rounds < 1 || rounds > TURNS_MAX)
         return 2;
-    printf("%-9s %-22s %10s %10s %8s %8s\n", "net", "", "img/s/core", "img/s",
-           "peak MB", "ratio");
+    if (measure == scale)
+        printf("%-9s %-10s %12s %12s %12s\n", "net", "", "img/s", "2 workers",
+               "2 processes");
+    else
+        printf("%-9s %-22s %10s %10s %8s %8s\n", "net", "", "img/s/core", "img/s",
+               "peak MB", "ratio");
     for (int i = first; i < argc; i++) {
         if (!find(argv[i]))
             return 2;
-        compare(find(argv[i]), "/proc/self/exe", rounds);
+        measure(find(argv[i]), "/proc/self/exe", rounds);
     }
     for (size_t i = 0; argc <= first && i < NETS; i++)
-        compare(&nets[i], "/proc/self/exe", rounds);
+        measure(&nets[i], "/proc/self/exe", rounds);
     return 0;
 }

@@ -78,13 +78,19 @@ static void stop(contender *c)
     c->pid = 0;
 }
 
-static void turn(contender *c, int rounds, bool counts)
+static void ask(contender *c, int rounds)
 {
-    double cpu, wall;
     if (!c->to)
         return;
     fprintf(c->to, "%d\n", rounds);
     fflush(c->to);
+}
+
+static void hear(contender *c, bool counts)
+{
+    double cpu, wall;
+    if (!c->from)
+        return;
     if (fscanf(c->from, "%lf %lf %ld", &cpu, &wall, &c->peak) != 3) {
         stop(c);
         return;
@@ -102,8 +108,13 @@ void contend(contender *c, int count, int turns, int rounds)
         if (!start(&c[i]))
             stop(&c[i]);
     for (int t = 0; t <= turns && t <= TURNS_MAX; t++)
-        for (int i = 0; i < count; i++)
-            turn(&c[i], rounds, t > 0);
+        for (int first = 0, last; first < count; first = last + 1) {
+            for (last = first; c[last].beside && last + 1 < count; last++)
+                ask(&c[last], rounds);
+            ask(&c[last], rounds);
+            for (int i = first; i <= last; i++)
+                hear(&c[i], t > 0);
+        }
     for (int i = 0; i < count; i++)
         stop(&c[i]);
 }

@@ -19,6 +19,7 @@ typedef struct contender {
     const char *label;
     int group; /* whom it is compared with: the caller's */
     bool peer;
+    bool beside; /* takes its turns at the same time as the one after it */
     const char *argv[ARGV_MAX];
     pid_t pid;
     FILE *to, *from; /* NULL: it is gone */
