@@ -432,4 +432,4 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 }
 
 const tn__kernel_class tn__binary_quick = {
-    .name = "binary:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};
+    .name = "binary:quick", .bf16 = TN__BF16_TAKES, .create = create};

@@ -65,6 +65,7 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     tn__dnnl *d = request->dnnl;
     size_t count;
     if (!x || !tn__layout_differs(x) || !tn__layout_by_rows(d, x) ||
+        (x->dtype == TN_BF16 && !request->bf16_out) ||
         !tn__shape_count(&count, &site->out[0]) || !count)
         return TN_OK;
     slice_kernel *s = tn__dnnl_alloc(d, 1, sizeof *s);
@@ -85,4 +86,4 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
 }
 
 const tn__kernel_class tn__slice_quick = {
-    .name = "slice:quick", .bf16 = TN__BF16_FOLLOWS, .create = create};
+    .name = "slice:quick", .bf16 = TN__BF16_TAKES, .create = create};
