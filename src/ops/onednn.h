@@ -89,7 +89,6 @@ typedef enum tn__pd_kind {
     TN__CONV_BACKWARD_WEIGHTS,
     TN__GEMM_FORWARD,
     TN__GEMM_BACKWARD_DATA,
-    TN__GEMM_BACKWARD_WEIGHTS,
     TN__MATMUL, /* src [m, k], weights [k, n], bias [1, n], dst [m, n] */
     TN__NORM_FORWARD,
     TN__NORM_BACKWARD,

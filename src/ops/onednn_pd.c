@@ -48,9 +48,6 @@ dnnl_status_t tn__pd_make(dnnl_primitive_desc_t *out, const tn__pd_spec *s,
     case TN__GEMM_BACKWARD_DATA:
         return dnnl_inner_product_backward_data_primitive_desc_create(
             out, engine, src, weights, dst, s->hint, attr);
-    case TN__GEMM_BACKWARD_WEIGHTS:
-        return dnnl_inner_product_backward_weights_primitive_desc_create(
-            out, engine, src, weights, bias, dst, s->hint, attr);
     case TN__MATMUL:
         return dnnl_matmul_primitive_desc_create(out, engine, src, weights, bias, dst,
                                                  attr);
@@ -116,9 +113,6 @@ static dnnl_status_t describe_weighted(op_desc *op, const tn__pd_spec *s)
                                                     bias, dst);
     case TN__GEMM_BACKWARD_DATA:
         return dnnl_inner_product_backward_data_desc_init(&op->gemm, src, weights, dst);
-    case TN__GEMM_BACKWARD_WEIGHTS:
-        return dnnl_inner_product_backward_weights_desc_init(&op->gemm, src, weights,
-                                                             bias, dst);
     case TN__MATMUL:
         return dnnl_matmul_desc_init(&op->matmul, src, weights, bias, dst);
     default:
