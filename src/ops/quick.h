@@ -72,12 +72,13 @@ static inline float tn__quick_tanh(float x)
 /* Sums are made in lanes, the same on every machine. */
 #define TN__LANES 16
 
-static inline double tn__quick_lanes(const double lane[TN__LANES])
+/* By halves, which are added side by side; overwrites them. */
+static inline double tn__quick_lanes(double lane[TN__LANES])
 {
-    double sum = 0;
-    for (size_t k = 0; k < TN__LANES; k++)
-        sum += lane[k];
-    return sum;
+    for (size_t half = TN__LANES / 2; half > 0; half /= 2)
+        for (size_t k = 0; k < half; k++)
+            lane[k] += lane[k + half];
+    return lane[0];
 }
 
 /* sum x[i], in double. */

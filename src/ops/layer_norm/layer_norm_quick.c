@@ -63,12 +63,15 @@ TN__VECTORS static void backward_row(float *dx, const float *dy, const float *x,
                                      const norm_kernel *k)
 {
     size_t n = k->of.n;
-    float *g = k->g, *u = k->u;
-    double *scales = k->scales, *shifts = k->shifts;
+    float *restrict g = k->g, *restrict u = k->u;
+    double *restrict scales = k->scales, *restrict shifts = k->shifts;
+    const float *restrict scale = k->scale;
     statistics s = statistics_of(x, n, k->of.epsilon);
     for (size_t i = 0; i < n; i++) {
         u[i] = (x[i] - s.mean) * s.inverse;
-        g[i] = dy[i] * k->scale[i];
+        g[i] = dy[i] * scale[i];
+    }
+    for (size_t i = 0; i < n; i++) {
         scales[i] += (double)dy[i] * (double)u[i];
         shifts[i] += (double)dy[i];
     }

@@ -3,7 +3,8 @@
  *
  * Where a function has no such loop the formula is called for each element. Backward
  * reads the input. Functions differ from the formulas by a few units in the last place
- * (quick.h); slopes at kinks are the same. bf16 is computed in f32.
+ * (quick.h); slopes at kinks are the same. There are so few bf16 numbers that the
+ * function and its slope are tables of them, computed in f32.
  */
 #include <math.h>
 
@@ -140,6 +141,8 @@ typedef struct unary_kernel {
     size_t count;
     const void *x, *dy; /* of y's type */
     void *out, *dx;
+    uint16_t *values; /* [BF16S] in bf16: of each number */
+    float *slopes;    /* [BF16S] where a gradient is wanted */
 } unary_kernel;
 
 static tn_status unary_bind(tn__kernel *kernel, const tn__kernel_memory *m,
@@ -176,31 +179,55 @@ static void apply_slope(const unary_kernel *u, float *dx, const float *dy,
     }
 }
 
-/* --- bf16: in f32, some elements at a time --- */
+/* --- bf16: tables --- */
 
-enum { PART = 1024 };
+enum { PART = 1024, BF16S = 1 << 16 };
+
+static tn_status make_tables(unary_kernel *u, tn__dnnl *d, bool slopes, tn_error *err)
+{
+    uint16_t number[PART];
+    float x[PART], part[PART];
+    u->values = tn__dnnl_alloc(d, BF16S, sizeof *u->values);
+    u->slopes = slopes ? tn__dnnl_alloc(d, BF16S, sizeof *u->slopes) : NULL;
+    if (!u->values || (slopes && !u->slopes))
+        return tn__dnnl_check(d, err);
+    for (size_t at = 0; at < BF16S; at += PART) {
+        for (size_t i = 0; i < PART; i++)
+            number[i] = (uint16_t)(at + i);
+        tn__quick_widen(x, number, PART);
+        apply(u, part, x, PART);
+        tn__quick_narrow(u->values + at, part, PART);
+        for (size_t i = 0; i < PART; i++)
+            part[i] = 1;
+        if (slopes)
+            apply_slope(u, u->slopes + at, part, x, PART);
+    }
+    return TN_OK;
+}
 
 static void apply_bf16(const unary_kernel *u, uint16_t *y, const uint16_t *x)
 {
-    float part[PART];
-    for (size_t at = 0; at < u->count; at += PART) {
-        size_t n = TN__MIN(u->count - at, (size_t)PART);
-        tn__quick_widen(part, x + at, n);
-        apply(u, part, part, n);
-        tn__quick_narrow(y + at, part, n);
-    }
+    const uint16_t *values = u->values;
+    for (size_t i = 0; i < u->count; i++)
+        y[i] = values[x[i]];
+}
+
+TN__VECTORS static void scale_by(float *restrict g, const float *restrict slopes,
+                                 const uint16_t *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        g[i] *= slopes[x[i]];
 }
 
 static void apply_slope_bf16(const unary_kernel *u, uint16_t *dx, const uint16_t *dy,
                              const uint16_t *x)
 {
-    float at_x[PART], slope[PART];
+    float part[PART];
     for (size_t at = 0; at < u->count; at += PART) {
         size_t n = TN__MIN(u->count - at, (size_t)PART);
-        tn__quick_widen(at_x, x + at, n);
-        tn__quick_widen(slope, dy + at, n);
-        apply_slope(u, slope, slope, at_x, n);
-        tn__quick_narrow(dx + at, slope, n);
+        tn__quick_widen(part, dy + at, n);
+        scale_by(part, u->slopes, x + at, n);
+        tn__quick_narrow(dx + at, part, n);
     }
 }
 
@@ -274,6 +301,9 @@ static tn_status create(tn__kernel **out, const tn__kernel_request *request,
     choose_loops(u, site->node->type);
     u->y = request->in[0];
     u->count = count;
+    if (u->y->dtype == TN_BF16 &&
+        (status = make_tables(u, request->dnnl, request->wanted[0], err)) != TN_OK)
+        return status;
     u->base.out = &u->y;
     u->base.keeps_in = request->wanted[0];
     u->base.in_place = 1u;
