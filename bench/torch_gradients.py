@@ -97,7 +97,7 @@ def step(tenon, folder, net, data):
          "cifar10:%s,mean=0/0/0,std=1/1/1" % data, "--eval-data", "none", "--epochs", "1",
          "--batch", str(IMAGES), "--shard", str(IMAGES), "--momentum", "0",
          "--no-nesterov", "--weight-decay", "0", "--schedule", "constant", "--warmup",
-         "0", "--learning-rate", str(RATE), "--threads", "1"],
+         "0", "--learning-rate", str(RATE), "--threads", "1", "--precision", "f32"],
         capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr.strip())
